@@ -1,0 +1,70 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// The loader is one Embedded Swift module: its directory links to the sources of ELF, Bean and LoaderCore, so
+/// the freestanding build optimises them as a whole, and the hosted tests compile the very same files.
+let embedded: [SwiftSetting] = [
+  .enableExperimentalFeature("Embedded"),
+  .unsafeFlags([
+    // Optimised in every configuration: the loader's contract (no fs:0x28, no traps it can avoid) is that of -O.
+    "-O", "-wmo", "-enforce-exclusivity=unchecked",
+    // The default reads the canary at fs:0x28 before there is a thread pointer.
+    "-Xfrontend", "-disable-stack-protector",
+    "-Xfrontend", "-function-sections",
+  ]),
+]
+
+let freestandingLink: [LinkerSetting] = [
+  .unsafeFlags([
+    "-nostartfiles", "-use-ld=lld", "-Xclang-linker", "-nostdlib", "-Xclang-linker", "-pie",
+    "-Xlinker", "--no-dynamic-linker", "-Xlinker", "--entry=_start",
+    "-Xlinker", "-znow", "-Xlinker", "-zrelro", "-Xlinker", "-ztext",
+    "-Xlinker", "-zseparate-code", "-Xlinker", "--gc-sections",
+    "-Xlinker", "-soname=ld-luci.so",
+  ])
+]
+
+let freestandingC: [CSetting] = [
+  .unsafeFlags([
+    "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-fvisibility=hidden", "-fPIC",
+    "-fcf-protection=none", "-O2", "-Wall", "-Wextra",
+  ])
+]
+
+let package = Package(
+  name: "luci",
+  products: [
+    .executable(name: "ld-luci.so", targets: ["Loader"]),
+    .executable(name: "setinterp", targets: ["setinterp"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+  ],
+  targets: [
+    // Kernel and ELF headers, system calls: header only, inlined into Swift.
+    .systemLibrary(name: "CKernel"),
+    // Entry stub, self relocation, run-time symbols: only the loader executable links it.
+    .target(name: "CBoot", cSettings: freestandingC),
+    // Reading ELF: one small file per concern.
+    .target(name: "ELF", dependencies: ["CKernel"]),
+    // What a binary means: functions, references, state, comparison, verdict.
+    .target(name: "Bean", dependencies: ["ELF"]),
+    // The loader in rooms.
+    .target(name: "LoaderCore", dependencies: ["CKernel", "ELF", "Bean"]),
+    // ld-luci.so itself.
+    .executableTarget(
+      name: "Loader", dependencies: ["CKernel", "CBoot"], swiftSettings: embedded,
+      linkerSettings: freestandingLink),
+    .executableTarget(
+      name: "setinterp",
+      dependencies: [
+        "ELF",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ]),
+    .testTarget(name: "ELFTests", dependencies: ["ELF"]),
+    .testTarget(name: "BeanTests", dependencies: ["Bean"]),
+    .testTarget(name: "LoaderCoreTests", dependencies: ["LoaderCore"]),
+  ]
+)

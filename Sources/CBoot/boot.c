@@ -1,0 +1,50 @@
+/* Self relocation, then Swift. */
+#include "CBoot.h"
+#include <elf.h>
+
+extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
+extern Elf64_Dyn _DYNAMIC[] __attribute__((visibility("hidden")));
+extern const char _end[] __attribute__((visibility("hidden")));
+void luci_continuation(void);
+void luci_tlsdesc_static(void);
+long luci_clone_helper(long flags, long stack, uint64_t argument);
+
+/* In Swift (Sources/Loader/Entry.swift). */
+void luci_start_swift(uint64_t stack, struct luci_jump *jump);
+void luci_resume_swift(uint64_t host_finaliser, struct luci_jump *jump);
+
+/* Runs unrelocated: no calls out, no addresses of statics that need a relocation, no implicit memset. The linker
+   leaves nothing but R_X86_64_RELATIVE in a static-pie without undefined symbols. */
+static inline __attribute__((always_inline)) void relocate_self(void) {
+  const uint64_t base = (uint64_t)&__ehdr_start;
+  const Elf64_Rela *rela = 0;
+  uint64_t size = 0;
+  for (const Elf64_Dyn *entry = _DYNAMIC; entry->d_tag != DT_NULL; entry++) {
+    if (entry->d_tag == DT_RELA) rela = (const Elf64_Rela *)(base + entry->d_un.d_ptr);
+    if (entry->d_tag == DT_RELASZ) size = entry->d_un.d_val;
+  }
+  for (uint64_t index = 0; index < size / sizeof(Elf64_Rela); index++)
+    if (ELF64_R_TYPE(rela[index].r_info) == R_X86_64_RELATIVE)
+      *(volatile uint64_t *)(base + rela[index].r_offset) = base + rela[index].r_addend;
+}
+
+__attribute__((used)) void luci_boot(uint64_t stack, struct luci_jump *jump) {
+  relocate_self();
+  luci_start_swift(stack, jump);
+}
+
+__attribute__((used)) void luci_resume(uint64_t host_finaliser, struct luci_jump *jump) {
+  luci_resume_swift(host_finaliser, jump);
+}
+
+uint64_t luci_self_start(void) { return (uint64_t)&__ehdr_start; }
+uint64_t luci_self_end(void) { return (uint64_t)_end; }
+uint64_t luci_self_dynamic(void) { return (uint64_t)_DYNAMIC; }
+uint64_t luci_continuation_address(void) { return (uint64_t)luci_continuation; }
+uint64_t luci_tlsdesc_static_address(void) { return (uint64_t)luci_tlsdesc_static; }
+
+long luci_start_helper(uint64_t stack_top, uint64_t argument) {
+  /* CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM */
+  const long flags = 0x100 | 0x200 | 0x800 | 0x10000 | 0x40000;
+  return luci_clone_helper(flags, (long)stack_top, argument);
+}

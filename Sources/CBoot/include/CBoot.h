@@ -1,0 +1,32 @@
+/* What exists before and below Swift: entry, self relocation, run-time symbols, heap, and the few places where
+   control leaves the loader for good. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where the loader goes on when a stage is done: set the stack pointer and rdx, jump. */
+struct luci_jump {
+  uint64_t entry;
+  uint64_t stack;
+  uint64_t rdx;
+};
+
+/* First address of the loader's own image, and one past its last. */
+uint64_t luci_self_start(void);
+uint64_t luci_self_end(void);
+/* Address of the loader's dynamic section. */
+uint64_t luci_self_dynamic(void);
+
+/* Addresses of code that is entered from outside (boot/gates.S). */
+uint64_t luci_continuation_address(void);
+uint64_t luci_tlsdesc_static_address(void);
+
+/* The loader's heap is private: its lock is taken around fork(2), so that a child never inherits it taken. */
+void luci_heap_lock(void);
+void luci_heap_unlock(void);
+
+/* Starts a thread that shares memory with the program, but has a descriptor table of its own (no CLONE_FILES) and
+   no block of the program's C library. It runs luci_helper_main(argument) on `stack_top` with all signals
+   blocked. Returns the thread id or -errno. */
+long luci_start_helper(uint64_t stack_top, uint64_t argument);

@@ -1,0 +1,6 @@
+import Bean
+import Testing
+
+@Suite struct BeanTests {
+  @Test func placeholderUntilDecoder() { #expect(Bytes("x").count == 1) }
+}
