@@ -1,5 +1,5 @@
 /// A file name as the kernel takes it: bytes with a NUL behind them, none inside.
-public struct Path: Equatable, Hashable {
+public struct Path: Equatable, Hashable, Sendable {
   /// With the terminating NUL.
   private var storage: [UInt8]
 
