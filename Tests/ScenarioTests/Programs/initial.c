@@ -32,7 +32,7 @@ int main(int argc, char **argv, char **envp) {
   printf("argv[argc] %s\n", argv[argc] == NULL ? "is null" : "is something");
   printf("environment %s\n", envp == environ && (char **)environ == argv + argc + 1 ? "follows" : "is elsewhere");
   for (char **e = environ; *e != NULL; e++)
-    if (strncmp(*e, "LD_", 3) != 0) puts(*e);
+    if (strncmp(*e, "LD_", 3) != 0) printf("%zu bytes: %.40s\n", strlen(*e), *e);
 
   const ElfW(Phdr) *headers = (const void *)((const char *)&__ehdr_start + __ehdr_start.e_phoff);
   show("AT_PHDR", AT_PHDR, getauxval(AT_PHDR) == (uintptr_t)headers);
@@ -47,6 +47,7 @@ int main(int argc, char **argv, char **envp) {
   show("AT_RANDOM", AT_RANDOM, getauxval(AT_RANDOM) != 0);
   show("AT_SYSINFO_EHDR", AT_SYSINFO_EHDR, memcmp((void *)getauxval(AT_SYSINFO_EHDR), ELFMAG, SELFMAG) == 0);
   show("AT_EXECFN", AT_EXECFN, strcmp((const char *)getauxval(AT_EXECFN), argv[0]) == 0);
-  printf("stack %s\n", ((uintptr_t)argv & 7) == 0 && ((uintptr_t)__builtin_frame_address(0) & 15) == 0 ? "aligned" : "not aligned");
+  const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+  printf("stack %s\n", ((uintptr_t)argv & 7) == 0 && (frame & 15) == 0 ? "aligned" : "not aligned");
   return argc;
 }

@@ -7,7 +7,26 @@ struct Outcome: Equatable, CustomStringConvertible {
   var errors: String
   var ending: Ending
 
-  var description: String { "\(ending)\n--- stdout\n\(output)\n--- stderr\n\(errors)" }
+  var description: String {
+    "\(ending)\n--- stdout\n\(output.prefix(4000))\n--- stderr\n\(errors.prefix(4000))"
+  }
+
+  /// The end and the first lines that differ, then all of it.
+  func difference(to reference: Outcome) -> String {
+    var parts = ending == reference.ending ? [] : ["\(ending) instead of \(reference.ending)"]
+    for (name, own, other) in [("stdout", output, reference.output), ("stderr", errors, reference.errors)] {
+      let ownLines = own.split(separator: "\n", omittingEmptySubsequences: false)
+      let otherLines = other.split(separator: "\n", omittingEmptySubsequences: false)
+      guard
+        let index = (0..<max(ownLines.count, otherLines.count)).first(where: {
+          $0 >= ownLines.count || $0 >= otherLines.count || ownLines[$0] != otherLines[$0]
+        })
+      else { continue }
+      let line = { (lines: [Substring]) in index < lines.count ? "'\(lines[index].prefix(300))'" : "nothing" }
+      parts.append("\(name) line \(index + 1) is \(line(ownLines)) instead of \(line(otherLines))")
+    }
+    return parts.joined(separator: "; ") + "\n\(self)"
+  }
 }
 
 /// A program of the tests or of the system that is run in several ways.
@@ -64,7 +83,9 @@ struct Subject {
     let reference = try await outcome(.system, arguments, environment: environment, input: input)
     for way in ways {
       let outcome = try await outcome(way, arguments, environment: environment, input: input)
-      #expect(outcome == reference, "\(path) \(arguments), \(way)", sourceLocation: sourceLocation)
+      if outcome != reference {
+        Issue.record("\(way): \(outcome.difference(to: reference))", sourceLocation: sourceLocation)
+      }
     }
     return reference
   }

@@ -25,7 +25,8 @@ func spawn(
   posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
   var arguments: [UnsafeMutablePointer<CChar>?] = (["env", "-C", directory] + command).map { strdup($0) } + [nil]
-  var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0)=\($1)") } + [nil]
+  var variables: [UnsafeMutablePointer<CChar>?] =
+    environment.sorted { $0.key < $1.key }.map { strdup("\($0)=\($1)") } + [nil]
   defer { for string in arguments + variables { free(string) } }
   var pid: pid_t = 0
   let error = posix_spawn(&pid, "/usr/bin/env", &actions, &attributes, &arguments, &variables)
