@@ -60,7 +60,7 @@ final class RunningProgram {
     "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C",
   ]
 
-  /// - Parameter status: the file for LD_STATUS_INFO; without it the variable is not set.
+  /// - Parameter status: whether LD_STATUS_INFO is set to `statusFile`, unless the environment sets it otherwise.
   init(in workspace: Workspace, _ command: [String], environment: [String: String] = [:], status: Bool = false) throws
   {
     self.command = command
@@ -68,7 +68,7 @@ final class RunningProgram {
     errorFile = workspace.unused("stderr")
     statusFile = workspace.unused("status")
     var variables = Self.baseEnvironment.merging(environment) { $1 }
-    if status { variables["LD_STATUS_INFO"] = statusFile }
+    if status, variables["LD_STATUS_INFO"] == nil { variables["LD_STATUS_INFO"] = statusFile }
     // A named pipe: its descriptor closes on exec from the start, so that no other test's program holds it open.
     let inputFile = workspace.unused("stdin")
     guard mkfifo(inputFile, 0o600) == 0 else { throw Failure("mkfifo: \(String(cString: strerror(errno)))") }
