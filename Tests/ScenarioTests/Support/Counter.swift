@@ -27,7 +27,8 @@ struct Counter {
   ) async throws -> RunningProgram {
     let program = try await subject.start(
       start, ["\(threads)", "\(pause)"], environment: environment, status: true)
-    try await program.wait(for: "version one") { $0.has(version: "one") }
+    // With the first count all of the program's threads are there.
+    try await program.wait(for: "version one") { $0.count != nil ? $0.has(version: "one") : nil }
     return program
   }
 
