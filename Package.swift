@@ -66,5 +66,7 @@ let package = Package(
     .testTarget(name: "ELFTests", dependencies: ["ELF"]),
     .testTarget(name: "BeanTests", dependencies: ["Bean"]),
     .testTarget(name: "LoaderCoreTests", dependencies: ["LoaderCore"]),
+    // Runs real programs under the built loader; tools/test names it.
+    .testTarget(name: "ScenarioTests", exclude: ["Programs"]),
   ]
 )
