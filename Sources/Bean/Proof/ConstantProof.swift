@@ -1,0 +1,183 @@
+import CKernel
+
+/// Relative references from read-only data to state: unwind tables have them, and so do relative tables of LLVM and
+/// the metadata of Swift.
+extension BindingProof {
+  /// More words than this that look like references are not looked at one by one, but count against the proof.
+  static var maximumConstantCandidates: Int { 256 }
+
+  mutating func scanConstants() {
+    guard !new.state.areas.isEmpty else { return }
+    var doubtful: [(address: UInt64, target: UInt64)] = []
+    for region in new.regions.regions where region.kind == .readOnly && !BindingProof.isTable(region.name) {
+      guard let bytes = new.file.image.bytes(at: region.range.start, count: region.range.count) else { continue }
+      let span = new.state.span
+      let isUnwind = BindingProof.isUnwind(region.name)
+      // A relative word counts from its own start.
+      bytes.forEachDisplacement(at: region.range.start, reaching: span.start &+ 4, count: span.count) {
+        (field, end) in
+        let target = end &- 4
+        guard isUnwind || field % 4 == 0, new.state.areaTouching(target) != nil else { return }
+        if isUnwind {
+          noteUnwind(target)
+        } else if doubtful.count < BindingProof.maximumConstantCandidates {
+          doubtful.append((field, target))
+        }
+      }
+    }
+    sortUnwindWords()
+    guard !doubtful.isEmpty, new.usesRelativeTables else { return }
+    if doubtful.count == BindingProof.maximumConstantCandidates {
+      return refuse(at: doubtful[0].address, reaching: doubtful[0].target)
+    }
+    for candidate in doubtful where !isRefuted(candidate.address, candidate.target) {
+      refuse(at: candidate.address, reaching: candidate.target)
+    }
+  }
+
+  /// Unwind tables lead to DW.ref.* words, which hold a relocated pointer; anything else that they seem to reach is
+  /// chance.
+  private mutating func noteUnwind(_ target: UInt64) {
+    guard new.relocations.entry(at: target) != nil else { return }
+    unwindWords.append(target)
+  }
+
+  private mutating func sortUnwindWords() {
+    unwindWords.sort()
+    var last: UInt64?
+    unwindWords = unwindWords.filter { (word) in
+      defer { last = word }
+      return word != last
+    }
+  }
+
+  static func isUnwind(_ name: Bytes) -> Bool {
+    name == Bytes(".eh_frame") || name.hasPrefix(".gcc_except_table")
+  }
+
+  /// Tables whose format is known and has no relative reference to data.
+  static func isTable(_ name: Bytes) -> Bool {
+    name == Bytes(".dynsym") || name == Bytes(".dynstr") || name.hasPrefix(".rela") || name.hasPrefix(".relr")
+      || name == Bytes(".hash") || name.hasPrefix(".gnu.") || name.hasPrefix(".note") || name == Bytes(".interp")
+      || name == Bytes(".eh_frame_hdr")
+  }
+
+  /// The old version has the same word among the same neighbours, where it would reach another variable or none: a
+  /// real reference would have changed with the distance.
+  private func isRefuted(_ address: UInt64, _ target: UInt64) -> Bool {
+    guard let region = new.regions.region(containing: address),
+      let home = comparison.old.regions.regions.first(where: { $0.name == region.name && $0.kind == region.kind }),
+      let bytes = comparison.old.file.image.bytes(at: home.range.start, count: home.range.count),
+      let all = new.file.image.bytes(at: region.range.start, count: region.range.count)
+    else { return false }
+    let offset = address &- region.range.start
+    let before = min(offset, 16)
+    let after = min(region.range.count &- offset, 20)
+    guard before &+ after >= 20, let window = all.slice(at: offset &- before, count: before &+ after) else {
+      return false
+    }
+    var isRefuted = false
+    bytes.forEachOccurrence(of: window) { (position) in
+      let place = home.range.start &+ position &+ before
+      let reached = place &+ (target &- address)
+      isRefuted = !comparison.mapping.agrees(new: target, old: reached)
+      return isRefuted
+    }
+    return isRefuted
+  }
+}
+
+extension Bytes {
+  /// Calls `body` with each offset at which `window` occurs, until it returns true.
+  func forEachOccurrence(of window: Bytes, _ body: (UInt64) -> Bool) {
+    guard let first = window.load(UInt64.self, at: 0) else { return }
+    var position = 0
+    while let word = load(UInt64.self, at: position) {
+      if word == first, slice(at: UInt64(position), count: UInt64(window.count)) == window, body(UInt64(position)) {
+        return
+      }
+      position += 1
+    }
+  }
+}
+
+extension Binary {
+  /// Does any code load a 32-bit number, sign-extended, and add it to a base, without jumping there (which is what
+  /// jump tables do)? Swift's metadata is read that way by the run-time library, which is not in this object.
+  var usesRelativeTables: Bool {
+    if sections.all.contains(where: { $0.name.hasPrefix("swift5_") }) { return true }
+    for function in code.functions {
+      guard let bytes = file.image.bytes(at: function.range.start, count: function.range.count) else { continue }
+      if Binary.hasRelativeLoad(bytes) { return true }
+    }
+    return false
+  }
+
+  /// MOVSXD r64, [base + …], then ADD (or LEA) of the same base within a few instructions, then no indirect jump.
+  private static func hasRelativeLoad(_ bytes: Bytes) -> Bool {
+    var offset = 0
+    var load: RelativeLoad?
+    while offset < bytes.count, let instruction = InstructionDecoder.decode(bytes, at: offset),
+      instruction.length != 0
+    {
+      if instruction.flow == .indirectJump {
+        load = nil
+      } else if let step = load?.isAnswer(instruction, bytes, offset) {
+        if step { return true }
+        if load?.age ?? 0 > RelativeLoad.window { load = nil }
+      }
+      if let next = RelativeLoad(instruction, bytes, offset) { load = next }
+      offset += Int(instruction.length)
+    }
+    return load?.isAdded ?? false
+  }
+}
+
+/// A sign-extending load of 32 bits whose result may be added to the base that it was loaded from.
+private struct RelativeLoad {
+  static var window: Int { 5 }
+
+  let base: UInt8
+  let destination: UInt8
+  var age = 0
+  var isAdded = false
+
+  /// REX.W 63 /r with a memory operand that has a base register, as compilers encode it.
+  init?(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) {
+    let rex = bytes[offset]
+    guard instruction.map == 0, instruction.opcode == 0x63, instruction.modRM < 0xc0, !instruction.isRIPRelative,
+      rex & 0xf8 == 0x48, bytes[offset + 1] == 0x63
+    else { return nil }
+    let low = instruction.modRM & 7 == 4 ? bytes[offset + 3] & 7 : instruction.modRM & 7
+    base = low | (rex & 1) << 3
+    destination = (instruction.modRM >> 3 & 7) | (rex & 4) << 1
+  }
+
+  /// Looks at the next instruction: true if the sum is used otherwise than by a jump.
+  mutating func isAnswer(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) -> Bool {
+    age += 1
+    if isAdded { return age > RelativeLoad.window || instruction.flow != .next }
+    if isSum(instruction, bytes, offset) {
+      isAdded = true
+      age = 0
+    }
+    return false
+  }
+
+  /// ADD r64, r64 of the two, or LEA r64, [the two].
+  private func isSum(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) -> Bool {
+    let rex = bytes[offset]
+    guard instruction.map == 0, rex & 0xf8 == 0x48, bytes[offset + 1] == instruction.opcode else { return false }
+    var a = instruction.modRM & 7 | (rex & 1) << 3
+    var b = (instruction.modRM >> 3 & 7) | (rex & 4) << 1
+    switch instruction.opcode {
+    case 0x01 where instruction.modRM >= 0xc0, 0x03 where instruction.modRM >= 0xc0: break
+    case 0x8d where instruction.modRM & 7 == 4:
+      let sib = bytes[offset + 3]
+      a = sib & 7 | (rex & 1) << 3
+      b = (sib >> 3 & 7) | (rex & 2) << 2
+    default: return false
+    }
+    return a == base && b == destination || a == destination && b == base
+  }
+}
