@@ -44,7 +44,12 @@ enum DecoderGroups {
     switch opcode {
     case 0x00: return reg < 6
     case 0x01: return isRegister || reg != 5 || prefix == 2
+    case 0x12, 0x16: return prefix != 1 || !isRegister
     case 0x13, 0x17, 0x2b, 0xb2, 0xb4, 0xb5, 0xc3, 0xe7, 0xf0: return !isRegister
+    // Control registers 0, 2, 3, 4 (8 has REX.R, which is not looked at).
+    case 0x20, 0x22: return reg == 0 || reg >= 2 && reg <= 4
+    // PadLock has whole bytes for opcodes: C0, C8, …
+    case 0xa6, 0xa7: return isRegister && modRM & 7 == 0
     case 0x50, 0xc5, 0xd7, 0xf7: return isRegister
     case 0x71, 0x72: return isRegister && (reg == 2 || reg == 4 || reg == 6)
     case 0x73: return isRegister && (reg == 2 || reg == 6 || prefix == 1 && (reg == 3 || reg == 7))
@@ -52,6 +57,20 @@ enum DecoderGroups {
     case 0xba: return reg >= 4
     case 0xc7: return isRegister ? reg >= 6 : reg != 0 && reg != 2
     case 0xd6: return prefix == 1 || isRegister
+    default: return true
+    }
+  }
+
+  /// 0F 38: forms that exist only with a register, or only with memory.
+  @inline(__always)
+  static func isDefinedThreeByte(_ opcode: UInt8, _ modRM: UInt8, prefix: UInt8) -> Bool {
+    let isRegister = modRM >= 0xc0
+    switch opcode {
+    case 0x2a, 0x80...0x82, 0xf5, 0xf9: return !isRegister
+    // MOVBE has memory; CRC32 (F2) both.
+    case 0xf0, 0xf1: return prefix == 3 || !isRegister
+    case 0xf6: return prefix != 0 || !isRegister
+    case 0xfa, 0xfb: return isRegister
     default: return true
     }
   }

@@ -133,7 +133,8 @@ struct DecoderCursor {
     guard let opcode = next(), !hasLock, exists(opcode, in: opcodes, prefix: mandatoryPrefix) else { return false }
     result.map = map
     result.opcode = opcode
-    return takeModRM() && takeImmediate(immediate)
+    guard takeModRM(), takeImmediate(immediate) else { return false }
+    return map != 2 || DecoderGroups.isDefinedThreeByte(opcode, result.modRM, prefix: mandatoryPrefix)
   }
 
   /// 0F 0F, ModRM and displacement, then the opcode, where others have an immediate.
