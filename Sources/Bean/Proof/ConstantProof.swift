@@ -43,6 +43,9 @@ extension BindingProof {
   }
 
   private mutating func sortUnwindWords() {
+    for word in new.map.unwind.indirections where new.regions.kind(of: word.target) == .state {
+      unwindWords.append(word.target)
+    }
     unwindWords.sort()
     var last: UInt64?
     unwindWords = unwindWords.filter { (word) in
