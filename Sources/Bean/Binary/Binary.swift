@@ -9,6 +9,7 @@ public final class Binary {
   public let symbols: SymbolIndex
   public let state: StateLayout
   public let map: FunctionMap
+  let slotNames: SlotNames
   public let code: CodeTable
 
   public init(_ bytes: Bytes) throws(ELFError) {
@@ -19,7 +20,8 @@ public final class Binary {
     symbols = try SymbolIndex(file, sections)
     state = StateLayout(file, regions)
     map = try FunctionMap(file)
-    code = CodeTable(file, map, SlotNames(regions, relocations, symbols))
+    slotNames = SlotNames(regions, relocations, symbols)
+    code = CodeTable(file, map, slotNames)
   }
 
   /// Without section headers nobody can tell state from a GOT.

@@ -23,6 +23,9 @@ public struct CodeReference {
   public var instructionEnd: UInt64 { field &+ UInt64(size) &+ UInt64(trailing) }
 }
 
+/// A function as the map lists it, by another name than that of the table's entries.
+typealias FoundFunction = Function
+
 /// All functions of an object, decoded once: their references and a hash of what does not depend on the place.
 public struct CodeTable {
   public struct Function {
@@ -34,6 +37,10 @@ public struct CodeTable {
     public let end: Int
     /// Every byte of it belongs to a decoded instruction.
     public let isDecoded: Bool
+    public let source: FunctionSource
+
+    /// An entry of the PLT: it is what its slot is.
+    public var isLinkage: Bool { source == .plt }
   }
 
   public private(set) var functions: [Function] = []
@@ -48,11 +55,12 @@ public struct CodeTable {
     references.reserveCapacity(file.bytes.count / 32)
     for function in map.functions {
       let bytes = file.image.bytes(at: function.range.start, count: function.range.count) ?? .empty
-      decode(bytes, function.range, context)
+      decode(bytes, function, context)
     }
   }
 
-  private mutating func decode(_ bytes: Bytes, _ range: AddressRange, _ context: SlotNames) {
+  private mutating func decode(_ bytes: Bytes, _ function: FoundFunction, _ context: SlotNames) {
+    let range = function.range
     let first = references.count
     var hash = CodeHash()
     var hashed = 0
@@ -77,7 +85,8 @@ public struct CodeTable {
     functions.append(
       Function(
         range: range, hash: hash.value, first: first, end: references.count,
-        isDecoded: offset == bytes.count && UInt64(bytes.count) == range.count))
+        isDecoded: offset == bytes.count && UInt64(bytes.count) == range.count,
+        source: function.source))
   }
 
   /// The position-dependent field of an instruction at `address`, if it has one.

@@ -18,6 +18,9 @@ extension Comparison {
       case .same: break
       // Not the same function after all; nothing is said about state.
       case .otherConstant: matches.pair(oldIndex, newIndex, isEqual: false)
+      case .otherVariable where right.source == .gap && hasSameDistance(a, b):
+        // Data between functions that decodes: a real reference would have changed with the distance.
+        refuted.insert(b.field)
       case .otherVariable:
         refuse(
           Refusal(
@@ -25,6 +28,10 @@ extension Comparison {
             new: new.place(at: b.target), oldValue: a.target, newValue: b.target))
       }
     }
+  }
+
+  private func hasSameDistance(_ a: CodeReference, _ b: CodeReference) -> Bool {
+    a.target &- a.field == b.target &- b.field
   }
 
   private enum Agreement { case same, otherConstant, otherVariable }

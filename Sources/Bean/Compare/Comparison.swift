@@ -6,6 +6,8 @@ final class Comparison {
   var mapping: StateMapping = .empty
   /// The old version has no state at all, the new one brings its own.
   var newOwnsState = false
+  /// Fields that look like references to state, and are data.
+  var refuted: Set<UInt64> = []
   var reasons: [Refusal] = []
   var missingExports: [MissingExport] = []
   /// Reasons found, of which only the first `maximumReasons` are kept.

@@ -45,24 +45,33 @@ struct ContentComparison {
       let (a, b) = (extents.old.extent(at: next.pair.old), extents.new.extent(at: next.pair.new))
       if a == b, a != 0 {
         compare(old: next.pair.old, new: next.pair.new, count: a, root: next.root)
-      } else if !isSameText(next.pair, a, b) {
+      } else if !isSameText(next.pair) {
         compareUnequal(next.pair, a, b, root: next.root)
       }
     }
   }
 
-  /// Objects whose extents differ, since what follows them is referred to in one version only: a string ends at its
-  /// NUL in any case.
-  private func isSameText(_ pair: Pair, _ a: UInt64, _ b: UInt64) -> Bool {
-    guard let left = old.file.image.bytes(at: pair.old, count: a),
-      let right = new.file.image.bytes(at: pair.new, count: b),
-      let text = left.cString(at: 0), text.count != 0, right.cString(at: 0) == text
-    else { return false }
-    for index in 0..<text.count {
-      let byte = text[index]
+  /// Objects whose extents differ, since something inside or behind them is referred to in one version only: a string
+  /// ends at its NUL in any case (and linkers let the tail of one string serve as another).
+  private mutating func isSameText(_ pair: Pair) -> Bool {
+    guard let left = text(old, at: pair.old), let right = text(new, at: pair.new), left == right else { return false }
+    for index in 0..<left.count {
+      let byte = left[index]
       if byte < 0x20, !(byte >= 0x08 && byte <= 0x0d), byte != 0x1b { return false }
     }
-    return true
+    return left.count != 0
+  }
+
+  /// Longer strings are compared as other objects are.
+  private static var maximumText: UInt64 { 4096 }
+
+  private mutating func text(_ binary: Binary, at address: UInt64) -> Bytes? {
+    guard let all = binary.file.image.bytes(from: address),
+      let text = all.slice(at: 0, count: min(UInt64(all.count), ContentComparison.maximumText))?.cString(at: 0)
+    else { return nil }
+    guard UInt64(text.count) <= budget else { return nil }
+    budget -= UInt64(text.count)
+    return text
   }
 
   /// Other objects must be the same, but for zeros behind the shorter one, which are padding.

@@ -34,6 +34,7 @@ struct FunctionMatcher {
     match = FunctionMatch(oldCount: old.code.functions.count, newCount: new.code.functions.count)
     matchExports()
     matchLocalNames()
+    matchLinkage()
     matchUnique()
     matchInOrder()
   }
@@ -67,6 +68,23 @@ struct FunctionMatcher {
     return found.sorted(by: Keyed.isBefore)
   }
 
+  /// Entries of the PLT by the symbol of their slot.
+  private mutating func matchLinkage() {
+    FunctionMatcher.forEachUniquePair(FunctionMatcher.linkage(old), FunctionMatcher.linkage(new)) { pair($0, $1) }
+  }
+
+  private static func linkage(_ binary: Binary) -> [Keyed] {
+    var found: [Keyed] = []
+    for index in binary.code.functions.indices where binary.code.functions[index].isLinkage {
+      let function = binary.code.functions[index]
+      for reference in binary.code.references[function.first..<function.end] where reference.kind == .memory {
+        let key = binary.slotNames.hash(ofSlot: reference.target)
+        if key != 0 { found.append(Keyed(key: key, index: index)) }
+      }
+    }
+    return found.sorted(by: Keyed.isBefore)
+  }
+
   private mutating func matchUnique() {
     let left = FunctionMatcher.unmatched(old, match.newOfOld, 0..<old.code.functions.count)
     let right = FunctionMatcher.unmatched(new, match.oldOfNew, 0..<new.code.functions.count)
@@ -76,7 +94,7 @@ struct FunctionMatcher {
   /// Unmatched functions of a range by hash, then by address.
   static func unmatched(_ binary: Binary, _ taken: [Int32], _ range: Range<Int>) -> [Keyed] {
     var found: [Keyed] = []
-    for index in range where taken[index] < 0 {
+    for index in range where taken[index] < 0 && !binary.code.functions[index].isLinkage {
       found.append(Keyed(key: binary.code.functions[index].hash, index: index))
     }
     return found.sorted(by: Keyed.isBefore)

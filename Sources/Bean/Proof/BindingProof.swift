@@ -28,12 +28,13 @@ struct BindingProof {
   // MARK: - Decoded references
 
   private mutating func collectReferences() {
-    let writable = new.file.segments.loads.first { $0.isWritable }?.address ?? UInt64.max
+    let writable = BindingProof.writable(new.file.segments)
     for index in new.code.functions.indices {
       let function = new.code.functions[index]
       for position in function.first..<function.end {
         let reference = new.code.references[position]
         if new.isStateReference(reference.target) {
+          if comparison.refuted.contains(reference.field) { continue }
           take(reference, position, index)
         } else if isDoubtful(reference, writable) {
           refuse(at: reference.field, reaching: reference.target)
@@ -43,7 +44,9 @@ struct BindingProof {
   }
 
   private mutating func take(_ reference: CodeReference, _ position: Int, _ index: Int) {
-    guard reference.size == 4, let home = home(of: reference, position, index) else {
+    // Code that nothing in the file calls code is believed only if both versions agree on it.
+    let isTrusted = new.code.functions[index].source != .gap || comparison.matches.isEqual[index]
+    guard isTrusted, reference.size == 4, let home = home(of: reference, position, index) else {
       return refuse(at: reference.field, reaching: reference.target)
     }
     patches.append(
@@ -66,8 +69,8 @@ struct BindingProof {
 
   /// An address in writable memory that belongs to nothing, or in the GOT where no slot is that code takes the
   /// address of: it may be derived from a variable (an array's element far outside).
-  private func isDoubtful(_ reference: CodeReference, _ writable: UInt64) -> Bool {
-    guard reference.target >= writable else { return false }
+  private func isDoubtful(_ reference: CodeReference, _ writable: AddressRange) -> Bool {
+    guard writable.contains(reference.target) else { return false }
     switch new.regions.kind(of: reference.target) {
     case .none: return true
     case .got where reference.kind == .address:
@@ -77,6 +80,14 @@ struct BindingProof {
       return entry.type != UInt32(R_X86_64_DTPMOD64) && entry.type != UInt32(R_X86_64_TLSDESC)
     default: return false
     }
+  }
+
+  /// From the first writable segment on, and as far behind the last one as a biased address may reach.
+  private static func writable(_ segments: Segments) -> AddressRange {
+    guard let first = segments.loads.first(where: { $0.isWritable }),
+      let last = segments.loads.last(where: { $0.isWritable })
+    else { return AddressRange(start: 0, end: 0) }
+    return AddressRange(start: first.address, end: last.end &+ 16 &* Segments.pageSize)
   }
 
   func refuse(at address: UInt64, reaching target: UInt64) {
@@ -126,7 +137,7 @@ struct BindingProof {
       let reached = target &+ BindingProof.trailing[index]
       guard new.state.areaTouching(reached) != nil else { continue }
       candidates += 1
-      guard isKnown else { return refuse(at: field, reaching: reached) }
+      guard isKnown || isRefuted(field, reached) else { return refuse(at: field, reaching: reached) }
       explained += 1
     }
   }

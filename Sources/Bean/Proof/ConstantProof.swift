@@ -12,20 +12,17 @@ extension BindingProof {
     for region in new.regions.regions where region.kind == .readOnly && !BindingProof.isTable(region.name) {
       guard let bytes = new.file.image.bytes(at: region.range.start, count: region.range.count) else { continue }
       let span = new.state.span
-      let isUnwind = BindingProof.isUnwind(region.name)
       // A relative word counts from its own start.
       bytes.forEachDisplacement(at: region.range.start, reaching: span.start &+ 4, count: span.count) {
         (field, end) in
         let target = end &- 4
-        guard isUnwind || field % 4 == 0, new.state.areaTouching(target) != nil else { return }
-        if isUnwind {
-          noteUnwind(target)
-        } else if doubtful.count < BindingProof.maximumConstantCandidates {
-          doubtful.append((field, target))
-        }
+        guard field % 4 == 0, doubtful.count < BindingProof.maximumConstantCandidates,
+          new.state.areaTouching(target) != nil
+        else { return }
+        doubtful.append((field, target))
       }
     }
-    sortUnwindWords()
+    collectUnwindWords()
     guard !doubtful.isEmpty, new.usesRelativeTables else { return }
     if doubtful.count == BindingProof.maximumConstantCandidates {
       return refuse(at: doubtful[0].address, reaching: doubtful[0].target)
@@ -35,14 +32,9 @@ extension BindingProof {
     }
   }
 
-  /// Unwind tables lead to DW.ref.* words, which hold a relocated pointer; anything else that they seem to reach is
-  /// chance.
-  private mutating func noteUnwind(_ target: UInt64) {
-    guard new.relocations.entry(at: target) != nil else { return }
-    unwindWords.append(target)
-  }
-
-  private mutating func sortUnwindWords() {
+  /// Unwind tables lead to DW.ref.* words, which hold a relocated pointer. The tables were read as a whole, so
+  /// anything else in them that seems to reach state is chance.
+  private mutating func collectUnwindWords() {
     for word in new.map.unwind.indirections where new.regions.kind(of: word.target) == .state {
       unwindWords.append(word.target)
     }
@@ -54,53 +46,12 @@ extension BindingProof {
     }
   }
 
-  static func isUnwind(_ name: Bytes) -> Bool {
-    name == Bytes(".eh_frame") || name.hasPrefix(".gcc_except_table")
-  }
-
-  /// Tables whose format is known and has no relative reference to data.
+  /// Tables whose format is known: they have no relative reference to data but those of unwind tables, which are
+  /// listed.
   static func isTable(_ name: Bytes) -> Bool {
     name == Bytes(".dynsym") || name == Bytes(".dynstr") || name.hasPrefix(".rela") || name.hasPrefix(".relr")
       || name == Bytes(".hash") || name.hasPrefix(".gnu.") || name.hasPrefix(".note") || name == Bytes(".interp")
-      || name == Bytes(".eh_frame_hdr")
-  }
-
-  /// The old version has the same word among the same neighbours, where it would reach another variable or none: a
-  /// real reference would have changed with the distance.
-  private func isRefuted(_ address: UInt64, _ target: UInt64) -> Bool {
-    guard let region = new.regions.region(containing: address),
-      let home = comparison.old.regions.regions.first(where: { $0.name == region.name && $0.kind == region.kind }),
-      let bytes = comparison.old.file.image.bytes(at: home.range.start, count: home.range.count),
-      let all = new.file.image.bytes(at: region.range.start, count: region.range.count)
-    else { return false }
-    let offset = address &- region.range.start
-    let before = min(offset, 16)
-    let after = min(region.range.count &- offset, 20)
-    guard before &+ after >= 20, let window = all.slice(at: offset &- before, count: before &+ after) else {
-      return false
-    }
-    var isRefuted = false
-    bytes.forEachOccurrence(of: window) { (position) in
-      let place = home.range.start &+ position &+ before
-      let reached = place &+ (target &- address)
-      isRefuted = !comparison.mapping.agrees(new: target, old: reached)
-      return isRefuted
-    }
-    return isRefuted
-  }
-}
-
-extension Bytes {
-  /// Calls `body` with each offset at which `window` occurs, until it returns true.
-  func forEachOccurrence(of window: Bytes, _ body: (UInt64) -> Bool) {
-    guard let first = window.load(UInt64.self, at: 0) else { return }
-    var position = 0
-    while let word = load(UInt64.self, at: position) {
-      if word == first, slice(at: UInt64(position), count: UInt64(window.count)) == window, body(UInt64(position)) {
-        return
-      }
-      position += 1
-    }
+      || name.hasPrefix(".eh_frame") || name.hasPrefix(".gcc_except_table")
   }
 }
 

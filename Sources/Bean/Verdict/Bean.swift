@@ -79,20 +79,26 @@ public enum Bean {
     verdict.needsProgramThread =
       new.relocations.hasIndirectFunctions
       || new.symbols.entries.contains { $0.isExport && $0.symbol.isIFunc }
-    let matches = comparison.matches
-    verdict.counters.functions = new.code.functions.count
-    for (index, newIndex) in matches.newOfOld.enumerated() {
-      guard newIndex >= 0 else {
+    count(comparison, &verdict)
+  }
+
+  /// Fills the function map, and counts functions; entries of the PLT are none.
+  private static func count(_ comparison: Comparison, _ verdict: inout Verdict) {
+    let (old, new, matches) = (comparison.old, comparison.new, comparison.matches)
+    for index in old.code.functions.indices where !old.code.functions[index].isLinkage {
+      guard matches.newOfOld[index] >= 0 else {
         verdict.counters.removed += 1
         continue
       }
-      let isEqual = matches.isEqual[Int(newIndex)]
+      let newIndex = Int(matches.newOfOld[index])
+      let isEqual = matches.isEqual[newIndex]
       if isEqual { verdict.counters.equal += 1 } else { verdict.counters.changed += 1 }
       verdict.functionMap.append(
         FunctionPair(
-          old: comparison.old.code.functions[index].range.start,
-          new: new.code.functions[Int(newIndex)].range.start, isEqual: isEqual))
+          old: old.code.functions[index].range.start, new: new.code.functions[newIndex].range.start,
+          isEqual: isEqual))
     }
+    for function in new.code.functions where !function.isLinkage { verdict.counters.functions += 1 }
     verdict.counters.added = verdict.counters.functions - verdict.functionMap.count
   }
 }
