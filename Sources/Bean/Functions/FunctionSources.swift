@@ -46,7 +46,18 @@ struct FunctionSources {
 
   mutating func add(_ unwind: UnwindTable) {
     frames.reserveCapacity(unwind.entries.count)
-    for entry in unwind.entries { FunctionSources.append(entry.range, to: &frames, regions) }
+    for entry in unwind.entries {
+      var range = entry.range
+      if entry.isSignalFrame, isSignalReturn(at: range.start &+ 1) { range.start = range.start &+ 1 }
+      FunctionSources.append(range, to: &frames, regions)
+    }
+  }
+
+  /// MOV $15 (__NR_rt_sigreturn), %rax or %eax. The FDE of a signal's return begins one byte before it, inside a
+  /// NOP: nothing calls that code, and unwinders look for the address before a return address.
+  private func isSignalReturn(at address: UInt64) -> Bool {
+    guard let head = file.image.load(UInt64.self, at: address) else { return false }
+    return head & 0xff_ffff_ffff_ffff == 0x0f_c0c7_48 || head & 0xff_ffff_ffff == 0x0f_b8
   }
 
   mutating func addSymbols() throws(ELFError) {
