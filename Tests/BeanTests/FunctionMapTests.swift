@@ -145,6 +145,32 @@ import Testing
     #expect(accepted > 20 && accepted < 400)
   }
 
+  /// 60,000 section headers that all call the same code .plt: memory stays within a small multiple of the file.
+  @Test func manySectionsOverOneRange() throws {
+    guard let bytes = TestFile.library("libstdc++.so.6") else { return }
+    let file = try ObjectFile(bytes)
+    let sections = try file.sections()
+    let table = Int(file.header.sectionHeaderOffset)
+    func header(_ name: String) throws -> [UInt8] {
+      let index = try #require(sections.all.firstIndex { $0.name.copy() == [UInt8](name.utf8) })
+      return [UInt8](bytes.copy()[(table + index * 64)..<(table + index * 64 + 64)])
+    }
+    let names = try header(".shstrtab")
+    // The name and type of .plt with the place of .text.
+    let plt = [UInt8](try header(".plt")[0..<16] + header(".text")[16..<64])
+    var content = bytes.copy()
+    let start = content.count
+    content += names
+    for _ in 0..<60000 { content += plt }
+    for (index, byte) in withUnsafeBytes(of: UInt64(start), [UInt8].init).enumerated() { content[40 + index] = byte }
+    for (index, byte) in withUnsafeBytes(of: UInt16(60001), [UInt8].init).enumerated() { content[60 + index] = byte }
+    content[62] = 0
+    content[63] = 0
+    let map = try FunctionMap(ObjectFile(TestFile.keep(content)))
+    #expect(Self.isConsistent(map))
+    #expect(map.byteCount(.plt) > 100_000)
+  }
+
   @Test func randomBytes() {
     var random = TestRandom(42)
     for _ in 0..<200 {

@@ -38,9 +38,8 @@ struct TestRandom {
 
 /// Tools of the system that tests compare with or make their input by.
 enum TestTool {
-  /// Runs a program that is found through PATH; its standard output, or nil where it fails (ends with another
-  /// status) or is not there.
-  static func run(_ arguments: [String], status: ClosedRange<Int32> = 0...0) -> String? {
+  /// Runs a program that is found through PATH; its standard output, or nil where it fails or is not there.
+  static func run(_ arguments: [String]) -> String? {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = arguments
@@ -50,7 +49,7 @@ enum TestTool {
     guard (try? process.run()) != nil else { return nil }
     let data = output.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
-    return status.contains(process.terminationStatus) ? String(decoding: data, as: UTF8.self) : nil
+    return process.terminationStatus == 0 ? String(decoding: data, as: UTF8.self) : nil
   }
 
   /// The shared object that a C++ compiler makes of `source`.

@@ -4,10 +4,11 @@ import Testing
 @Suite struct UnwindTableTests {
   /// readelf's list of FDEs, in the order of the section.
   static func readelfRanges(_ path: String) -> [AddressRange]? {
-    // Its exit status is 1 for libc, whose .gnu_debuglink leads to a file that is not installed.
-    guard let text = TestTool.run(["readelf", "--debug-dump=frames", path], status: 0...1) else { return nil }
+    // Filtered before Swift looks at it: the whole text of libc has many megabytes.
+    let filter = "readelf --debug-dump=frames \"$0\" | grep ' FDE '"
+    guard let text = TestTool.run(["sh", "-c", filter, path]) else { return nil }
     var result: [AddressRange] = []
-    for line in text.split(separator: "\n") where line.contains(" FDE ") {
+    for line in text.split(separator: "\n") {
       guard let field = line.split(separator: " ").first(where: { $0.hasPrefix("pc=") }) else { continue }
       let ends = field.dropFirst(3).split(separator: ".", omittingEmptySubsequences: true)
       guard ends.count == 2, let start = UInt64(ends[0], radix: 16), let end = UInt64(ends[1], radix: 16) else {

@@ -20,10 +20,13 @@ struct FunctionSources {
 
   /// FDEs often cover a PLT as a whole; its entries are what calls lead to.
   private mutating func addPLT() {
+    // Section headers may lie on top of each other: all PLTs together are no larger than the code.
+    var room = regions.code.reduce(UInt64(0)) { $0 &+ $1.count }
     for section in regions.sections where section.isExecutable && section.isAllocated && !section.isNoBits {
       guard isPLT(section.name), let region = regions.region(containing: section.address),
-        region.contains(section.range)
+        region.contains(section.range), section.size <= room
       else { continue }
+      room &-= section.size
       let size = entrySize(section)
       var start = section.address
       while start < section.range.end {
