@@ -35,3 +35,33 @@ struct TestRandom {
   }
   mutating func below(_ limit: Int) -> Int { Int(truncatingIfNeeded: next() >> 33) % max(limit, 1) }
 }
+
+/// Tools of the system that tests compare with or make their input by.
+enum TestTool {
+  /// Runs a program that is found through PATH; its standard output, or nil where it fails or is not there.
+  static func run(_ arguments: [String]) -> String? {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = arguments
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    guard (try? process.run()) != nil else { return nil }
+    let data = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return process.terminationStatus == 0 ? String(decoding: data, as: UTF8.self) : nil
+  }
+
+  /// The shared object that a C++ compiler makes of `source`.
+  static func compile(_ source: String, _ options: [String]) throws -> (path: String, bytes: Bytes)? {
+    let directory = FileManager.default.temporaryDirectory.path + "/luci-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    let input = directory + "/input.cpp"
+    let output = directory + "/output.so"
+    try Data(source.utf8).write(to: URL(fileURLWithPath: input))
+    guard run(["g++", "-shared", "-fPIC", "-O2"] + options + ["-o", output, input]) != nil,
+      let bytes = TestFile.read(output)
+    else { return nil }
+    return (output, bytes)
+  }
+}

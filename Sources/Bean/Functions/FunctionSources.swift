@@ -20,10 +20,13 @@ struct FunctionSources {
 
   /// FDEs often cover a PLT as a whole; its entries are what calls lead to.
   private mutating func addPLT() {
+    // Section headers may lie on top of each other: all PLTs together are no larger than the code.
+    var room = regions.code.reduce(UInt64(0)) { $0 &+ $1.count }
     for section in regions.sections where section.isExecutable && section.isAllocated && !section.isNoBits {
       guard isPLT(section.name), let region = regions.region(containing: section.address),
-        region.contains(section.range)
+        region.contains(section.range), section.size <= room
       else { continue }
+      room &-= section.size
       let size = entrySize(section)
       var start = section.address
       while start < section.range.end {
@@ -46,7 +49,18 @@ struct FunctionSources {
 
   mutating func add(_ unwind: UnwindTable) {
     frames.reserveCapacity(unwind.entries.count)
-    for entry in unwind.entries { FunctionSources.append(entry.range, to: &frames, regions) }
+    for entry in unwind.entries {
+      var range = entry.range
+      if entry.isSignalFrame, isSignalReturn(at: range.start &+ 1) { range.start = range.start &+ 1 }
+      FunctionSources.append(range, to: &frames, regions)
+    }
+  }
+
+  /// MOV $15 (__NR_rt_sigreturn), %rax or %eax. The FDE of a signal's return begins one byte before it, inside a
+  /// NOP: nothing calls that code, and unwinders look for the address before a return address.
+  private func isSignalReturn(at address: UInt64) -> Bool {
+    guard let head = file.image.load(UInt64.self, at: address) else { return false }
+    return head & 0xff_ffff_ffff_ffff == 0x0f_c0c7_48 || head & 0xff_ffff_ffff == 0x0f_b8
   }
 
   mutating func addSymbols() throws(ELFError) {
