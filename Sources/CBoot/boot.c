@@ -7,6 +7,9 @@ extern Elf64_Dyn _DYNAMIC[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));
 void luci_continuation(void);
 void luci_tlsdesc_static(void);
+void luci_finaliser(void);
+void luci_missing(void);
+void _start(void);
 long luci_clone_helper(long flags, long stack, uint64_t argument);
 
 /* In Swift (Sources/Loader/Entry.swift). */
@@ -42,6 +45,13 @@ uint64_t luci_self_end(void) { return (uint64_t)_end; }
 uint64_t luci_self_dynamic(void) { return (uint64_t)_DYNAMIC; }
 uint64_t luci_continuation_address(void) { return (uint64_t)luci_continuation; }
 uint64_t luci_tlsdesc_static_address(void) { return (uint64_t)luci_tlsdesc_static; }
+
+uint64_t luci_finaliser_address(void) { return (uint64_t)luci_finaliser; }
+uint64_t luci_missing_function_address(void) { return (uint64_t)luci_missing; }
+uint64_t luci_entry_address(void) { return (uint64_t)_start; }
+
+uint64_t luci_stack_gap;
+void luci_set_stack_gap(uint64_t size) { luci_stack_gap = size; }
 
 long luci_start_helper(uint64_t stack_top, uint64_t argument) {
   /* CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM */

@@ -30,6 +30,7 @@ leave:
 luci_continuation:
         xorl    %ebp, %ebp
         movq    %rdx, %rdi
+        subq    luci_stack_gap(%rip), %rsp      /* the program's vector is written there */
         subq    $64, %rsp
         andq    $-16, %rsp
         movq    %rsp, %rsi
@@ -46,6 +47,27 @@ luci_tlsdesc_static:
         movq    8(%rax), %rax
         ret
         .size   luci_tlsdesc_static, . - luci_tlsdesc_static
+
+/* rdx at the program's entry: destructors. */
+        .globl  luci_finaliser
+        .hidden luci_finaliser
+        .type   luci_finaliser, @function
+luci_finaliser:
+        jmp     luci_finalise_swift
+        .size   luci_finaliser, . - luci_finaliser
+
+/* GOT[2] of a lazily bound object that lacks a function: PLT0 pushed GOT[1] (its link_map), the PLT entry the
+   index of the relocation. */
+        .globl  luci_missing
+        .hidden luci_missing
+        .type   luci_missing, @function
+luci_missing:
+        popq    %rdi
+        popq    %rsi
+        andq    $-16, %rsp
+        call    luci_missing_function
+        ud2
+        .size   luci_missing, . - luci_missing
 
 /* long luci_clone_helper(flags, stack, argument): the child starts in luci_helper_main and never returns. */
         .globl  luci_clone_helper

@@ -10,6 +10,13 @@
 #include <asm/unistd.h>
 #include <linux/auxvec.h>
 #include <linux/errno.h>
+/* The kernel's definitions of these are written otherwise than the C library's, which makes them two different types
+   of one name where hosted tests see both. Nothing uses them. */
+#define flock kernel_flock
+#define timespec kernel_timespec
+#define timeval kernel_timeval
+#define itimerspec kernel_itimerspec
+#define itimerval kernel_itimerval
 #include <linux/fcntl.h>
 #include <linux/futex.h>
 #include <linux/inotify.h>
@@ -20,6 +27,11 @@
 #include <linux/sched.h>
 #include <linux/stat.h>
 #include <linux/time.h>
+#undef flock
+#undef timespec
+#undef timeval
+#undef itimerspec
+#undef itimerval
 
 #define LUCI_INLINE static inline __attribute__((always_inline))
 

@@ -168,3 +168,8 @@ public struct FNV1a {
     return hash.value
   }
 }
+
+extension Bytes {
+  /// The first byte's address, for an empty run a valid address all the same.
+  public var address: UnsafeRawPointer { start }
+}

@@ -46,8 +46,11 @@ public struct DynamicSection {
   public var hasTextRelocations: Bool { flags & UInt64(DF_TEXTREL) != 0 }
   public var bindsNow: Bool { flags & UInt64(DF_BIND_NOW) != 0 || flags1 & UInt64(DF_1_NOW) != 0 }
 
-  /// Reads until DT_NULL. `address` is that of the section; it must lie in `image`.
-  public init(_ image: Image, at range: AddressRange) throws(ELFError) {
+  /// Reads until DT_NULL; the section must lie in `image`.
+  ///
+  /// glibc's loader turns pointers in the dynamic section of what it loads into memory addresses, musl's does
+  /// not: with `relocatedBy` those that lie behind that load bias are taken back to addresses of the object.
+  public init(_ image: Image, at range: AddressRange, relocatedBy bias: UInt64 = 0) throws(ELFError) {
     guard let bytes = image.bytes(at: range.start, count: range.count) else {
       throw ELFError(.dynamicOutside, at: range.start)
     }
@@ -56,11 +59,22 @@ public struct DynamicSection {
     while true {
       // d_un is a union: the value is read as the second word.
       guard let tag = bytes.load(Int64.self, at: index * entrySize),
-        let value = bytes.load(UInt64.self, at: index * entrySize + 8)
+        var value = bytes.load(UInt64.self, at: index * entrySize + 8)
       else { throw ELFError(.dynamicUnterminated, at: range.start + UInt64(index * entrySize)) }
       if tag == Int64(DT_NULL) { break }
+      if bias != 0, value >= bias, DynamicSection.holdsAddress(tag) { value -= bias }
       try take(tag, value, at: range.start + UInt64(index * entrySize))
       index += 1
+    }
+  }
+
+  /// The tags whose values a loader may have relocated in memory (glibc's elf_get_dynamic_info).
+  private static func holdsAddress(_ tag: Int64) -> Bool {
+    switch tag {
+    case Int64(DT_HASH), Int64(DT_GNU_HASH), Int64(DT_PLTGOT), Int64(DT_STRTAB), Int64(DT_SYMTAB), Int64(DT_RELA),
+      Int64(DT_RELR), Int64(DT_JMPREL), Int64(DT_VERSYM), Int64(DT_VERDEF), Int64(DT_VERNEED):
+      true
+    default: false
     }
   }
 

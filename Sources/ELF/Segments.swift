@@ -72,23 +72,13 @@ public struct Segments {
   /// The largest alignment that a loadable segment asks for, at least a page.
   public private(set) var alignment: UInt64 = Segments.pageSize
 
+  /// From a file: the table lies in it, and segments must too.
   public init(_ file: Bytes, _ header: FileHeader) throws(ELFError) {
-    let entrySize = MemoryLayout<Elf64_Phdr>.size
-    let size = UInt64(header.programHeaderCount * entrySize)
+    let size = UInt64(header.programHeaderCount * MemoryLayout<Elf64_Phdr>.size)
     guard let table = file.slice(at: header.programHeaderOffset, count: size) else {
       throw ELFError(.programHeadersOutside, at: header.programHeaderOffset)
     }
-    for index in 0..<header.programHeaderCount {
-      guard let entry = table.load(Elf64_Phdr.self, at: index * entrySize) else { break }
-      let position = header.programHeaderOffset + UInt64(index * entrySize)
-      try add(entry, fileSize: UInt64(file.count), at: position)
-    }
-    guard let first = loads.first, let last = loads.last else {
-      throw ELFError(.noLoadableSegment, at: header.programHeaderOffset)
-    }
-    guard last.end - first.address <= Segments.maximumSpan else {
-      throw ELFError(.segmentTooLarge, at: header.programHeaderOffset)
-    }
+    try self.init(table: table, at: header.programHeaderOffset, fileSize: UInt64(file.count))
     if programHeadersAddress == nil {
       for load in loads
       where load.fileOffset <= header.programHeaderOffset
@@ -97,7 +87,19 @@ public struct Segments {
         programHeadersAddress = load.address + (header.programHeaderOffset - load.fileOffset)
       }
     }
-    try checkNested(at: header.programHeaderOffset)
+  }
+
+  /// From a table alone, as the kernel (AT_PHDR) or another loader hands it over for what is mapped already.
+  /// `position` is the table's offset for messages, `fileSize` what segments must not exceed.
+  public init(table: Bytes, at position: UInt64, fileSize: UInt64) throws(ELFError) {
+    let entrySize = MemoryLayout<Elf64_Phdr>.size
+    for index in 0..<table.count / entrySize {
+      guard let entry = table.load(Elf64_Phdr.self, at: index * entrySize) else { break }
+      try add(entry, fileSize: fileSize, at: position &+ UInt64(index * entrySize))
+    }
+    guard let first = loads.first, let last = loads.last else { throw ELFError(.noLoadableSegment, at: position) }
+    guard last.end - first.address <= Segments.maximumSpan else { throw ELFError(.segmentTooLarge, at: position) }
+    try checkNested(at: position)
   }
 
   private mutating func add(_ entry: Elf64_Phdr, fileSize: UInt64, at position: UInt64) throws(ELFError) {

@@ -80,7 +80,7 @@ public struct SymbolTable {
 
   /// Compares without first looking for the string's end.
   @inline(__always)
-  func matches(_ symbol: Symbol, _ name: Bytes) -> Bool {
+  public func matches(_ symbol: Symbol, _ name: Bytes) -> Bool {
     guard let candidate = strings.slice(at: symbol.nameOffset, count: UInt64(name.count)) else { return false }
     return candidate == name && strings.load(UInt8.self, at: Int(symbol.nameOffset) + name.count) == 0
   }

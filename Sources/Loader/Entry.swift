@@ -1,17 +1,59 @@
 import CBoot
 import CKernel
 
+/// The running program; nil before start-up made it. Written once, before other threads exist.
+nonisolated(unsafe) var runningProgram: Program?
+
 @_cdecl("luci_start_swift")
 public func luciStart(_ stack: UInt64, _ jump: UnsafeMutablePointer<luci_jump>) {
-  _ = luci_syscall3(Int(__NR_exit_group), 0, 0, 0)
+  let (next, program) = Start.run(stackAddress: stack, gates: makeGates())
+  runningProgram = program
+  luci_set_stack_gap(program.map { $0.programStack.size + 64 } ?? 0)
+  jump.pointee = luci_jump(entry: next.entry, stack: next.stack, rdx: next.rdx)
 }
 
+/// The host's loader is done; its finaliser comes in rdx.
 @_cdecl("luci_resume_swift")
 public func luciResume(_ hostFinaliser: UInt64, _ jump: UnsafeMutablePointer<luci_jump>) {
+  guard let program = runningProgram else { Process.exit(127) }
+  do throws(LoadError) {
+    let next = try program.finish(hostFinaliser: hostFinaliser)
+    jump.pointee = luci_jump(entry: next.entry, stack: next.stack, rdx: next.rdx)
+  } catch {
+    Start.fail(error, name: program.name)
+  }
+}
+
+@_cdecl("luci_finalise_swift")
+public func luciFinalise() {
+  runningProgram?.finalise()
+}
+
+/// A lazily bound function that no object defines was called.
+@_cdecl("luci_missing_function")
+public func luciMissingFunction(_ linkMap: UInt64, _ index: UInt64) {
+  runningProgram?.reportMissingFunction(linkMap, index)
+  Process.exit(127)
 }
 
 @_cdecl("luci_helper_main")
 public func luciHelperMain(_ argument: UInt64) {
+  Process.exitThread()
+}
+
+func makeGates() -> Gates {
+  var gates = Gates()
+  gates.continuation = luci_continuation_address()
+  gates.finaliser = luci_finaliser_address()
+  gates.tlsDescriptor = luci_tlsdesc_static_address()
+  gates.missingFunction = luci_missing_function_address()
+  gates.interposers = makeInterposers()
+  gates.selfRange = AddressRange(start: luci_self_start(), end: luci_self_end())
+  gates.selfEntry = luci_entry_address()
+  gates.heapLock = luci_heap_lock
+  gates.heapUnlock = luci_heap_unlock
+  gates.startHelper = { stack, argument in luci_start_helper(stack, argument) }
+  return gates
 }
 
 @main

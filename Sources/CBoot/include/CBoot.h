@@ -21,6 +21,15 @@ uint64_t luci_self_dynamic(void);
 /* Addresses of code that is entered from outside (boot/gates.S). */
 uint64_t luci_continuation_address(void);
 uint64_t luci_tlsdesc_static_address(void);
+uint64_t luci_finaliser_address(void);
+uint64_t luci_missing_function_address(void);
+uint64_t luci_entry_address(void);
+
+/* dlopen, dlmopen, dlclose, dlsym, dlvsym, dladdr, dladdr1, dlinfo, dlerror, dl_iterate_phdr, _dl_find_object. */
+uint64_t luci_interposer_address(int index);
+
+/* Bytes below the host's initial stack vector that the continuation must leave alone. */
+void luci_set_stack_gap(uint64_t size);
 
 /* The loader's heap is private: its lock is taken around fork(2), so that a child never inherits it taken. */
 void luci_heap_lock(void);

@@ -1,0 +1,51 @@
+/* What programs are bound to in place of the C library's functions of the same names (<dlfcn.h>, <link.h>). Some
+   depend on who calls: the return address is only known here. */
+#include "CBoot.h"
+
+void *luci_dlopen(const char *name, int mode, const void *caller);
+void *luci_dlmopen(long name_space, const char *name, int mode, const void *caller);
+int luci_dlclose(void *handle);
+void *luci_dlsym(void *handle, const char *name, const char *version, const void *caller);
+int luci_dladdr(const void *address, void *info, void **extra, int flags);
+int luci_dlinfo(void *handle, int request, void *result);
+char *luci_dlerror(void);
+int luci_dl_iterate_phdr(int (*callback)(void *, size_t, void *), void *data);
+int luci_dl_find_object(void *address, void *result);
+
+static void *gate_dlopen(const char *name, int mode) { return luci_dlopen(name, mode, __builtin_return_address(0)); }
+static void *gate_dlmopen(long name_space, const char *name, int mode) {
+  return luci_dlmopen(name_space, name, mode, __builtin_return_address(0));
+}
+static int gate_dlclose(void *handle) { return luci_dlclose(handle); }
+static void *gate_dlsym(void *handle, const char *name) {
+  return luci_dlsym(handle, name, 0, __builtin_return_address(0));
+}
+static void *gate_dlvsym(void *handle, const char *name, const char *version) {
+  return luci_dlsym(handle, name, version, __builtin_return_address(0));
+}
+static int gate_dladdr(const void *address, void *info) { return luci_dladdr(address, info, 0, 0); }
+static int gate_dladdr1(const void *address, void *info, void **extra, int flags) {
+  return luci_dladdr(address, info, extra, flags);
+}
+static int gate_dlinfo(void *handle, int request, void *result) { return luci_dlinfo(handle, request, result); }
+static char *gate_dlerror(void) { return luci_dlerror(); }
+static int gate_dl_iterate_phdr(int (*callback)(void *, size_t, void *), void *data) {
+  return luci_dl_iterate_phdr(callback, data);
+}
+static int gate_dl_find_object(void *address, void *result) { return luci_dl_find_object(address, result); }
+
+uint64_t luci_interposer_address(int index) {
+  switch (index) {
+  case 0: return (uint64_t)gate_dlopen;
+  case 1: return (uint64_t)gate_dlmopen;
+  case 2: return (uint64_t)gate_dlclose;
+  case 3: return (uint64_t)gate_dlsym;
+  case 4: return (uint64_t)gate_dlvsym;
+  case 5: return (uint64_t)gate_dladdr;
+  case 6: return (uint64_t)gate_dladdr1;
+  case 7: return (uint64_t)gate_dlinfo;
+  case 8: return (uint64_t)gate_dlerror;
+  case 9: return (uint64_t)gate_dl_iterate_phdr;
+  default: return (uint64_t)gate_dl_find_object;
+  }
+}

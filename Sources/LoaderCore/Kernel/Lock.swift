@@ -1,0 +1,46 @@
+import CKernel
+
+/// A recursive lock on a futex, for Luci's own tables. Program threads take it in dlopen and its relatives, the
+/// helper when it commits an update; constructors run under it as under the C library's own lock.
+public final class Lock {
+  /// 0 free, 1 taken, 2 taken and waited for.
+  private let word: UnsafeMutablePointer<UInt32>
+  private var owner = 0
+  private var depth = 0
+
+  public init() {
+    word = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+    word.initialize(to: 0)
+  }
+
+  deinit { word.deallocate() }
+
+  public func lock() {
+    let thread = Process.thread
+    if owner == thread {
+      depth += 1
+      return
+    }
+    if luci_compare_exchange32(word, 0, 1) != 0 {
+      while luci_exchange32(word, 2) != 0 {
+        _ = luci_syscall4(Int(__NR_futex), Int(bitPattern: word), Int(FUTEX_WAIT_PRIVATE), 2, 0)
+      }
+    }
+    owner = thread
+    depth = 1
+  }
+
+  public func unlock() {
+    depth -= 1
+    if depth > 0 { return }
+    owner = 0
+    if luci_exchange32(word, 0) == 2 {
+      _ = luci_syscall3(Int(__NR_futex), Int(bitPattern: word), Int(FUTEX_WAKE_PRIVATE), 1)
+    }
+  }
+
+  /// In a forked child the forking thread has another id.
+  public func adoptAfterFork() {
+    owner = Process.thread
+  }
+}

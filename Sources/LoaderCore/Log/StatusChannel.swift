@@ -1,0 +1,71 @@
+import CKernel
+
+/// A file, FIFO or unix socket that takes lines. Nothing here waits: what the reader does not take at once is dropped.
+final class StatusChannel {
+  let path: Path
+  private(set) var descriptor: FileDescriptor?
+  private var isSocket = false
+
+  init(_ path: Path) { self.path = path }
+
+  /// Closes in the calling thread's table.
+  func close() {
+    descriptor?.close()
+    descriptor = nil
+  }
+
+  /// The number is closed, or belongs to a table that this process does not have.
+  func forget() { descriptor = nil }
+
+  /// Sends and closes.
+  func sendOnce(_ line: Bytes) -> Bool {
+    let result = send(line)
+    close()
+    return result
+  }
+
+  /// Sends through the open descriptor; opens it where it is not, or once more where its reader has gone.
+  func send(_ line: Bytes) -> Bool {
+    if descriptor != nil {
+      let result = put(line)
+      if result == line.count { return true }
+      if result == -Int(EAGAIN) { return false }
+      // Gone, or a line torn in a stream: the next line begins on a new connection.
+      close()
+      if result > 0 { return false }
+    }
+    do throws(Errno) {
+      try open()
+    } catch {
+      return false
+    }
+    let result = put(line)
+    if result != line.count && result != -Int(EAGAIN) { close() }
+    return result == line.count
+  }
+
+  private func put(_ line: Bytes) -> Int {
+    guard let descriptor else { return -Int(EBADF) }
+    if isSocket { return UnixSocket.send(line, to: descriptor) }
+    return Signal.withoutBrokenPipe { descriptor.writeOnce(line) }
+  }
+
+  /// A FIFO without reader gives ENXIO, a socket without listener ECONNREFUSED.
+  private func open() throws(Errno) {
+    isSocket = isSocketFile
+    if isSocket {
+      descriptor = try UnixSocket.connect(path)
+    } else {
+      descriptor = try FileDescriptor.open(
+        path, flags: O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, mode: 0o644)
+    }
+  }
+
+  private var isSocketFile: Bool {
+    do throws(Errno) {
+      return try FileDescriptor.status(of: path).isSocket
+    } catch {
+      return false
+    }
+  }
+}

@@ -1,0 +1,101 @@
+/// Tells the target of LD_STATUS_INFO, and the log, what happens to objects.
+///
+/// Phases: until `programIsReady` records wait in memory (LD_EARLY_STATUS_INFO: are written at once), so that nothing
+/// is told of a program that Luci then hands over to its own interpreter. From start to `releaseInProgram` the target
+/// is open in the program's table; the helper, which inherits a copy of the table, keeps it (`descriptor`), so that the
+/// reader of a FIFO sees no end in between. Afterwards program threads open the target for single lines.
+public final class StatusReporter {
+  private let log: Log
+  private let format: StatusFormat
+  private let channel: StatusChannel?
+  private var waiting: [StatusRecord] = []
+  private var isReady: Bool
+  private var helper: Int32 = 0
+  /// Whether the channel's descriptor is in the program's table.
+  private var isStarting = true
+  /// The number there. The helper may by then have another one in `channel`.
+  private var startDescriptor: FileDescriptor?
+
+  /// More objects than that are no longer told one by one.
+  static var waitingLimit: Int { 4096 }
+
+  public init(_ settings: Settings, log: Log) {
+    self.log = log
+    format = settings.statusFormat
+    channel = settings.statusTarget.map { StatusChannel($0.absolute()) }
+    isReady = settings.reportsEarly
+  }
+
+  /// The descriptor that the helper must not close (`FileDescriptor.closeAll(except:)`).
+  public var descriptor: FileDescriptor? { channel?.descriptor }
+
+  /// The C library is up and the program will run: what waited is written.
+  public func programIsReady() {
+    isReady = true
+    let records = waiting
+    waiting = []
+    for record in records { send(record) }
+  }
+
+  /// On the main thread right after the helper was made, or when it is clear that there will be none: closes the
+  /// target in the program's table.
+  public func releaseInProgram(hasHelper: Bool) {
+    guard isStarting else { return }
+    isStarting = false
+    startDescriptor?.close()
+    startDescriptor = nil
+    if !hasHelper { channel?.forget() }
+  }
+
+  /// On the helper thread.
+  public func becomeHelper() { helper = CurrentThread.id }
+
+  /// In a forked child, before it gets a helper of its own. The target is opened again when something happens.
+  public func afterFork() {
+    helper = 0
+    isStarting = false
+    channel?.forget()
+  }
+
+  public func report(
+    _ event: StatusEvent, object: Path, path: Path, cause: StaticString? = nil, detail: Text? = nil
+  ) {
+    report(StatusRecord(event, object: object, path: path, cause: cause, detail: detail))
+  }
+
+  public func report(_ record: StatusRecord) {
+    logLine(record)
+    guard channel != nil else { return }
+    if isReady {
+      send(record)
+    } else if waiting.count < StatusReporter.waitingLimit {
+      waiting.append(record)
+    }
+  }
+
+  private func logLine(_ record: StatusRecord) {
+    log.write(record.event.level) { text in
+      text.append(record.event.word)
+      text.append(" (")
+      text.append(record.event.reason)
+      text.append(") for ")
+      text.append(printable: record.object)
+      text.append(" [")
+      text.append(printable: record.path)
+      text.append("]")
+      if let detail = record.detail {
+        text.append(": ")
+        text.append(detail.bytes)
+      }
+    }
+  }
+
+  private func send(_ record: StatusRecord) {
+    guard let channel else { return }
+    let line = record.line(format, process: CurrentThread.process)
+    let keepsOpen = isStarting || (helper != 0 && helper == CurrentThread.id)
+    let isSent = line.withBytes { keepsOpen ? channel.send($0) : StatusChannel(channel.path).sendOnce($0) }
+    if isStarting { startDescriptor = channel.descriptor }
+    if !isSent { log.debug(Text("status line not taken by its reader")) }
+  }
+}

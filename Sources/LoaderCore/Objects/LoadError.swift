@@ -1,0 +1,100 @@
+/// Why a program or one of its objects can't be loaded, with what a message needs.
+public struct LoadError: Error {
+  public enum Kind: Sendable {
+    case openFailed(Errno)
+    case readFailed(Errno)
+    case mapFailed(Errno)
+    case protectFailed(Errno)
+    case malformed(ELFError)
+    case notFound
+    case symbolNotFound
+    case versionNotFound
+    case noSpaceNear
+    case staticTLSExhausted
+    case unsupportedRelocation(UInt32)
+    case relocationOverflow
+    case notRegularFile
+    case untrusted(StaticString)
+    case hostUnusable(StaticString)
+    case noLoadableProgram(StaticString)
+  }
+
+  public let kind: Kind
+  /// The object concerned: its path, or the name that was searched.
+  public let object: Path
+  /// The symbol, version or file that is missing; empty else.
+  public var subject: [UInt8] = []
+  /// For a missing version: the file that should define it.
+  public var file: [UInt8] = []
+  public var position: UInt64 = 0
+
+  public init(_ kind: Kind, _ object: Path, subject: Bytes = .empty, position: UInt64 = 0) {
+    self.kind = kind
+    self.object = object
+    self.subject = subject.copy()
+    self.position = position
+  }
+
+  /// The message in the wording of the system's loader where that has one.
+  public var message: Text {
+    var text = Text()
+    switch kind {
+    case .notFound:
+      object.write(to: &text)
+      text.append(": cannot open shared object file: No such file or directory")
+    case .openFailed(let errno):
+      object.write(to: &text)
+      text.append(": cannot open shared object file: ")
+      text.append(errno.text)
+    case .readFailed(let errno):
+      object.write(to: &text)
+      text.append(": cannot read file data: ")
+      text.append(errno.text)
+    case .mapFailed(let errno):
+      object.write(to: &text)
+      text.append(": failed to map segment from shared object: ")
+      text.append(errno.text)
+    case .protectFailed(let errno):
+      object.write(to: &text)
+      text.append(": cannot change memory protections: ")
+      text.append(errno.text)
+    case .malformed(let error):
+      object.write(to: &text)
+      text.append(": ")
+      text.append(error.reason.text)
+      text.append(" (at ")
+      text.append(hex: error.offset)
+      text.append(")")
+    default: describeBinding(&text)
+    }
+    return text
+  }
+
+  private func describeBinding(_ text: inout Text) {
+    object.write(to: &text)
+    switch kind {
+    case .symbolNotFound:
+      text.append(": undefined symbol: ")
+      text.append(subject)
+    case .versionNotFound:
+      text = Text()
+      text.append(file)
+      text.append(": version `")
+      text.append(subject)
+      text.append("' not found (required by ")
+      object.write(to: &text)
+      text.append(")")
+    case .noSpaceNear: text.append(": no free memory within 2 GiB of the library's data")
+    case .staticTLSExhausted: text.append(": cannot allocate memory in static TLS block")
+    case .unsupportedRelocation(let type):
+      text.append(": unexpected reloc type 0x")
+      text.append(hex: UInt64(type), width: 2)
+    case .relocationOverflow: text.append(": relocation target out of range")
+    case .notRegularFile: text.append(": not a regular file")
+    case .untrusted(let why), .hostUnusable(let why), .noLoadableProgram(let why):
+      text.append(": ")
+      text.append(why)
+    default: break
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import CKernel
+
+/// One mapped image: a version of a shared object, the executable, or an object of the host (the C library's
+/// family), which the host's loader has mapped and Luci only looks into.
+public final class LoadedObject {
+  public enum Role { case executable, library, host }
+
+  public let role: Role
+  /// The path it was opened by; empty for the executable as in link_map.
+  public let path: Path
+  /// The last component of the name asked for, DT_SONAME or path: what messages call it.
+  public let name: [UInt8]
+  /// Difference between addresses in memory and in the object.
+  public let bias: UInt64
+  public let segments: Segments
+  public let image: Image
+  public let dynamic: DynamicSection
+  public let symbols: SymbolTable
+  public let versions: VersionTable
+  public let gnuHash: GNUHashTable?
+  public let sysvHash: SysVHashTable?
+  /// Which file it came from; nil for the host's.
+  public let status: FileStatus?
+
+  /// Where the program header table is mapped, and its number of entries.
+  public var programHeaders: UInt64 = 0
+  public var programHeaderCount: UInt64 = 0
+
+  /// Objects by DT_NEEDED, in order.
+  public var dependencies: [LoadedObject] = []
+  /// Distance from the start of the merged TLS segment to this object's block; nil without PT_TLS.
+  public var tlsOffset: UInt64?
+  /// Preceding definitions of its own symbols come first (DT_SYMBOLIC).
+  public var isSymbolic: Bool { dynamic.isSymbolic }
+  public var isRelocated = false
+  public var constructorsRun = false
+  /// Symbols of the opened object and its needs, for objects that dlopen brought without RTLD_GLOBAL.
+  public var localScope: Scope?
+  /// RTLD_DEEPBIND: the local scope comes before the global one.
+  public var prefersLocalScope = false
+  public var openCount = 0
+  /// Address of the link_map that debuggers, dlinfo and unwinders see.
+  public var linkMap: UInt64 = 0
+  /// The whole file, for Bean; nil where no update can come.
+  public var fileContent: Bytes?
+  /// Mapped from a copy of its own rather than from the file.
+  public var isPrivateCopy = false
+  /// The way from this version's state to the home of that state; nil for a first version.
+  public var binding: StateBinding?
+
+  public init(
+    role: Role, path: Path, name: [UInt8], bias: UInt64, segments: Segments, image: Image, status: FileStatus?
+  ) throws(ELFError) {
+    self.role = role
+    self.path = path
+    self.name = name
+    self.bias = bias
+    self.segments = segments
+    self.image = image
+    self.status = status
+    guard let range = segments.dynamic else { throw ELFError(.dynamicOutside, at: 0) }
+    dynamic = try DynamicSection(image, at: range, relocatedBy: role == .host ? bias : 0)
+    symbols = try SymbolTable(image, dynamic)
+    versions = try VersionTable(image, dynamic, symbols)
+    if let address = dynamic.gnuHash { gnuHash = try GNUHashTable(image, at: address) } else { gnuHash = nil }
+    if let address = dynamic.sysvHash { sysvHash = try SysVHashTable(image, at: address) } else { sysvHash = nil }
+  }
+
+  /// Addresses in memory that belong to it.
+  public var memoryRange: AddressRange {
+    AddressRange(start: bias &+ segments.span.start, count: segments.span.count)
+  }
+
+  public func contains(_ address: UInt64) -> Bool { memoryRange.contains(address) }
+
+  /// The segment in memory that holds an absolute address.
+  public func segment(atMemory address: UInt64) -> LoadSegment? { image.segment(at: address &- bias) }
+
+  public func needed() throws(LoadError) -> [Bytes] {
+    var names: [Bytes] = []
+    for offset in dynamic.needed {
+      guard let name = symbols.string(at: offset) else {
+        throw LoadError(.malformed(ELFError(.stringTable, at: offset)), path)
+      }
+      names.append(name)
+    }
+    return names
+  }
+
+  public var soname: Bytes? {
+    guard let offset = dynamic.soname else { return nil }
+    return symbols.string(at: offset)
+  }
+
+  /// The definition of `name` that satisfies `version`.
+  @inline(__always)
+  public func definition(of name: SymbolName, version: SymbolVersion?) -> (index: Int, symbol: Symbol)? {
+    var found: (index: Int, symbol: Symbol)?
+    func accept(_ index: Int) -> Bool {
+      guard let symbol = symbols[index], isDefinition(symbol), symbols.matches(symbol, name.bytes),
+        versions.satisfies(index, version)
+      else { return false }
+      found = (index, symbol)
+      return true
+    }
+    if let gnuHash {
+      gnuHash.forEachCandidate(name.gnuHash, accept)
+    } else if let sysvHash {
+      sysvHash.forEachCandidate(name.bytes, accept)
+    }
+    return found
+  }
+
+  /// A symbol that can satisfy references from other objects. An undefined function with a value is the
+  /// executable's PLT entry standing in for the function's address (psABI, "Function Addresses").
+  private func isDefinition(_ symbol: Symbol) -> Bool {
+    if symbol.isLocal || symbol.visibility == STV_HIDDEN || symbol.visibility == STV_INTERNAL { return false }
+    if symbol.isUndefined { return symbol.value != 0 && symbol.isFunction && role == .executable }
+    switch symbol.type {
+    case STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_TLS, STT_GNU_IFUNC: return true
+    default: return false
+    }
+  }
+}
+
+/// How a newer version's references to state lead to that state's home (DESIGN, "State has one home").
+public struct StateBinding {
+  /// A run of state of the new version and how far its home is away, both in memory addresses.
+  public struct Run {
+    public let range: AddressRange
+    public let displacement: UInt64
+  }
+
+  /// Ascending; ranges include their end address, which pointers one past an array have.
+  public let runs: [Run]
+  public let tlsOffset: UInt64?
+
+  public init(runs: [Run], tlsOffset: UInt64?) {
+    self.runs = runs
+    self.tlsOffset = tlsOffset
+  }
+
+  /// Where the variable at `address` of this version lives; the same address for all that is no state.
+  public func home(of address: UInt64) -> UInt64 {
+    for run in runs where run.range.contains(address) { return address &+ run.displacement }
+    for run in runs where run.range.end == address { return address &+ run.displacement }
+    return address
+  }
+}

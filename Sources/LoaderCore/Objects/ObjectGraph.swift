@@ -1,0 +1,178 @@
+import CKernel
+
+/// Loads an executable's objects breadth-first over DT_NEEDED, and knows the order in which symbols are looked
+/// up: host objects are only noted by name, at the place where they were first needed.
+public final class ObjectGraph {
+  public enum ScopeEntry {
+    case object(LoadedObject)
+    case host(Path)
+  }
+
+  public private(set) var objects: [LoadedObject] = []
+  public private(set) var scope: [ScopeEntry] = []
+  /// Host objects by the path that search found, in order.
+  public private(set) var hosts: [Path] = []
+  private var hostNames: [[UInt8]] = []
+  private let search: LibrarySearch
+  private let factory: ObjectFactory
+
+  public init(search: LibrarySearch, factory: ObjectFactory) {
+    self.search = search
+    self.factory = factory
+  }
+
+  public func start(with executable: LoadedObject) {
+    objects.append(executable)
+    scope.append(.object(executable))
+  }
+
+  /// Loads `name` ahead of the executable's own needs (LD_PRELOAD). A preload that is missing is only reported.
+  public func preload(_ name: Bytes) throws(LoadError) {
+    _ = try load(name, for: nil)
+  }
+
+  /// Loads all that the objects so far need, and what those need in turn.
+  public func loadDependencies(from first: Int = 0) throws(LoadError) {
+    var index = first
+    while index < objects.count {
+      let object = objects[index]
+      for name in try object.needed() {
+        if let dependency = try load(name, for: object) { object.dependencies.append(dependency) }
+      }
+      index += 1
+    }
+  }
+
+  /// Forgets what was added behind `count` objects: a dlopen that failed.
+  public func removeObjects(from count: Int) -> [LoadedObject] {
+    let removed = Array(objects[count...])
+    objects.removeSubrange(count...)
+    return removed
+  }
+
+  /// A newer version takes the place of the older one.
+  public func replace(_ old: LoadedObject, by new: LoadedObject) {
+    for index in 0..<objects.count where objects[index] === old { objects[index] = new }
+    for object in objects {
+      for index in 0..<object.dependencies.count where object.dependencies[index] === old {
+        object.dependencies[index] = new
+      }
+    }
+  }
+
+  /// The object for a name: one that is there already, or newly mapped; nil for a host object.
+  public func load(_ name: Bytes, for requester: LoadedObject?) throws(LoadError) -> LoadedObject? {
+    if hostNames.contains(where: { $0.withUnsafeBytes { Bytes($0) == name } }) { return nil }
+    if let known = object(named: name) { return known }
+    if HostRules.isLoaderName(name) { return nil }
+    let file: OpenedFile
+    do throws(LoadError) { file = try search.open(name, for: requester) } catch {
+      throw error
+    }
+    defer { file.close() }
+    if let known = objects.first(where: { $0.status?.isSameFile(as: file.status) ?? false }) { return known }
+    if HostRules.isHostName(name) {
+      noteHost(name, file.path)
+      return nil
+    }
+    switch try factory.load(file, name: name) {
+    case .host:
+      noteHost(name, file.path)
+      return nil
+    case .object(let object):
+      objects.append(object)
+      scope.append(.object(object))
+      return object
+    }
+  }
+
+  private func noteHost(_ name: Bytes, _ path: Path) {
+    hostNames.append(name.copy())
+    if hosts.contains(path) { return }
+    hosts.append(path)
+    scope.append(.host(path))
+  }
+
+  public func object(named name: Bytes) -> LoadedObject? {
+    objects.first { object in
+      object.role == .library
+        && (object.name.withUnsafeBytes { Bytes($0) == name } || object.soname == name
+          || object.path.withBytes { $0 == name })
+    }
+  }
+}
+
+/// Makes objects from files: from the file itself, or from a private copy that nobody else can change.
+public final class ObjectFactory {
+  public enum Result {
+    case host
+    case object(LoadedObject)
+  }
+
+  /// Whether objects outside the system's library directories are mapped from a copy, and file contents kept for
+  /// Bean: only where updates can come.
+  public let keepsContent: Bool
+
+  public init(keepsContent: Bool) { self.keepsContent = keepsContent }
+
+  public func load(_ file: OpenedFile, name: Bytes) throws(LoadError) -> Result {
+    let source = try source(of: file)
+    var isKept = false
+    defer {
+      if source.isCopy { source.descriptor.close() }
+      if !isKept { Mapping.unmap(source.content.memoryAddress, UInt64(source.content.count)) }
+    }
+    let parsed = try ObjectFactory.parse(source.content, file.path)
+    if HostRules.isHost(parsed) { return .host }
+    let bias = try ObjectMapper.map(parsed.segments, of: source.descriptor, at: 0, path: file.path)
+    let object = try ObjectFactory.object(
+      parsed, bias: bias, path: file.path, name: Path(name).lastComponent, status: file.status)
+    object.isPrivateCopy = source.isCopy
+    if keepsContent {
+      object.fileContent = source.content
+      isKept = true
+    }
+    return .object(object)
+  }
+
+  /// Reads a shared object's tables from its file.
+  public static func parse(_ content: Bytes, _ path: Path) throws(LoadError) -> ObjectFile {
+    do throws(ELFError) {
+      let parsed = try ObjectFile(content)
+      guard parsed.header.kind == .sharedObject else { throw ELFError(.unsupportedType, at: 16) }
+      return parsed
+    } catch {
+      throw LoadError(.malformed(error), path)
+    }
+  }
+
+  /// The object for segments that are mapped; gives them back where its tables turn out to be broken.
+  public static func object(
+    _ parsed: ObjectFile, bias: UInt64, path: Path, name: Path, status: FileStatus
+  ) throws(LoadError) -> LoadedObject {
+    do throws(ELFError) {
+      let object = try LoadedObject(
+        role: .library, path: path, name: name.withBytes { $0.copy() }, bias: bias, segments: parsed.segments,
+        image: ObjectMapper.image(parsed.segments, bias: bias), status: status)
+      object.programHeaders = parsed.segments.programHeadersAddress.map { bias &+ $0 } ?? 0
+      object.programHeaderCount = UInt64(parsed.header.programHeaderCount)
+      return object
+    } catch {
+      Mapping.unmap(bias &+ parsed.segments.span.start, parsed.segments.span.count)
+      throw LoadError(.malformed(error), path)
+    }
+  }
+
+  private struct Source {
+    let descriptor: FileDescriptor
+    let content: Bytes
+    let isCopy: Bool
+  }
+
+  private func source(of file: OpenedFile) throws(LoadError) -> Source {
+    let size = file.status.size
+    return Source(
+      descriptor: file.descriptor,
+      content: try ObjectMapper.content(of: file.descriptor, size: size, path: file.path), isCopy: false)
+  }
+}

@@ -1,0 +1,98 @@
+import CKernel
+
+/// Brings an object into memory: its whole file for reading, and its segments at a place of their own.
+public enum ObjectMapper {
+  public static var pageSize: UInt64 { Segments.pageSize }
+
+  /// A file's content, mapped for reading; stays mapped.
+  public static func content(of file: FileDescriptor, size: UInt64, path: Path) throws(LoadError) -> Bytes {
+    guard size > 0 else { throw LoadError(.malformed(ELFError(.truncatedHeader, at: 0)), path) }
+    do throws(Errno) {
+      return ProcessMemory.bytes(at: try Mapping.file(file, offset: 0, size, .read), count: size)
+    } catch {
+      throw LoadError(.mapFailed(error), path)
+    }
+  }
+
+  /// Maps the loadable segments of `content` from `file`. Nothing is relocated or protected yet: writable and
+  /// RELRO pages are writable, the rest as the segments say.
+  ///
+  /// `place` is where the first page has to go (an absolute address for ET_EXEC, one within reach for a newer
+  /// version); 0: anywhere. Returns the load bias.
+  public static func map(
+    _ segments: Segments, of file: FileDescriptor, at place: UInt64, path: Path
+  ) throws(LoadError) -> UInt64 {
+    let span = segments.span
+    do throws(Errno) {
+      let start = try reserve(span.count, alignment: segments.alignment, at: place)
+      let bias = start &- span.start
+      do throws(Errno) {
+        for load in segments.loads { try map(load, bias: bias, file) }
+      } catch {
+        Mapping.unmap(start, span.count)
+        throw error
+      }
+      return bias
+    } catch {
+      throw LoadError(.mapFailed(error), path)
+    }
+  }
+
+  private static func reserve(_ size: UInt64, alignment: UInt64, at place: UInt64) throws(Errno) -> UInt64 {
+    if place != 0 { return try Mapping.anonymous(size, .none, at: place, reserveOnly: true) }
+    if alignment <= pageSize { return try Mapping.anonymous(size, .none, reserveOnly: true) }
+    // More than a page: take more and give back what lies around the aligned part.
+    let start = try Mapping.anonymous(size + alignment, .none, reserveOnly: true)
+    let aligned = (start + alignment - 1) & ~(alignment - 1)
+    if aligned > start { Mapping.unmap(start, aligned - start) }
+    let end = aligned + size
+    if start + size + alignment > end { Mapping.unmap(end, start + size + alignment - end) }
+    return aligned
+  }
+
+  private static func map(_ load: LoadSegment, bias: UInt64, _ file: FileDescriptor) throws(Errno) {
+    let mask = pageSize - 1
+    let protection = Mapping.Protection(segmentFlags: load.flags)
+    let start = (bias &+ load.address) & ~mask
+    let memoryEnd = bias &+ load.end
+    let fileEnd = bias &+ load.address &+ load.fileSize
+    var mapped = start
+    if load.fileSize > 0 {
+      let size = ((fileEnd + mask) & ~mask) - start
+      _ = try Mapping.file(file, offset: load.fileOffset & ~mask, size, protection, at: start)
+      mapped = start + size
+      // The rest of the last page is .bss, and holds what follows in the file. It is cleared to its end, as the
+      // kernel does: glibc's loader allocates behind its own .bss.
+      if load.memorySize > load.fileSize, load.isWritable {
+        ProcessMemory.zero(fileEnd, count: mapped - fileEnd)
+      }
+    }
+    let end = (memoryEnd + mask) & ~mask
+    if end > mapped { _ = try Mapping.anonymous(end - mapped, protection, at: mapped, replacing: true) }
+  }
+
+  /// The object's bytes where they are mapped.
+  public static func image(_ segments: Segments, bias: UInt64) -> Image {
+    let span = segments.span
+    return Image(
+      mapping: ProcessMemory.bytes(at: bias &+ span.start, count: span.count), segments: segments)
+  }
+
+  /// Makes RELRO read-only once everything in it is written.
+  public static func protectRELRO(_ object: LoadedObject) throws(LoadError) {
+    guard let range = wholePages(of: object.segments.relro, bias: object.bias) else { return }
+    do throws(Errno) {
+      try Mapping.protect(range.start, range.count, .read)
+    } catch {
+      throw LoadError(.protectFailed(error), object.path)
+    }
+  }
+
+  /// The pages that lie in RELRO as a whole: the first and last may hold other data.
+  public static func wholePages(of relro: AddressRange?, bias: UInt64) -> AddressRange? {
+    guard let relro else { return nil }
+    let start = (bias &+ relro.start) & ~(pageSize - 1)
+    let end = (bias &+ relro.end) & ~(pageSize - 1)
+    return end > start ? AddressRange(start: start, end: end) : nil
+  }
+}

@@ -1,0 +1,314 @@
+import CKernel
+
+/// What the relocation of one object needs from the process around it.
+public protocol RelocationContext {
+  /// The definition that a reference from `object` binds to.
+  func definition(
+    of name: SymbolName, version: SymbolVersion?, from object: LoadedObject, excluding: Scope.Exclusion
+  ) -> Definition?
+  /// Luci's own function that programs are bound to in place of the C library's (DESIGN, section 4).
+  func interposer(for name: Bytes) -> UInt64?
+  /// Calls an ifunc resolver of the host and returns the function it chose.
+  func resolveHostFunction(at resolver: UInt64) -> UInt64
+  /// Distance from the thread pointer to offset 0 of the merged TLS segment (negative, as an unsigned word).
+  var tlsBase: UInt64 { get }
+  /// Entry of the static TLS descriptor resolver.
+  var tlsDescriptorResolver: UInt64 { get }
+  /// Where calls of functions that do not exist end; nil: a missing function is an error at once.
+  var missingFunctionHandler: UInt64? { get }
+}
+
+/// Work that must wait until every object is relocated.
+public struct DeferredRelocations {
+  public struct Copy {
+    public let source: UInt64
+    public let target: UInt64
+    public let count: UInt64
+  }
+  public struct Indirect {
+    /// The word to fill, and the resolver whose result it gets, plus an addend.
+    public let slot: UInt64
+    public let resolver: UInt64
+    public let addend: UInt64
+  }
+  public var copies: [Copy] = []
+  public var indirect: [Indirect] = []
+
+  public init() {}
+}
+
+/// Applies the relocations of one mapped object (psABI x86-64, "Relocation Types").
+///
+/// Every field is checked to lie in a writable segment (any segment with DT_TEXTREL); the object's pages must be
+/// writable when this runs. Nothing outside the object is written: copies and ifuncs are collected.
+public struct Relocator<Context: RelocationContext> {
+  let object: LoadedObject
+  let context: Context
+  public var deferred = DeferredRelocations()
+  private var lastSymbolIndex = -1
+  private var lastResult: Resolution?
+
+  /// What a relocation's symbol stands for.
+  struct Resolution {
+    /// S, or 0 for an undefined weak symbol.
+    var address: UInt64 = 0
+    var size: UInt64 = 0
+    /// The definition; nil for none, and for index 0.
+    var definition: Definition?
+    /// `address` is a resolver to be called.
+    var isIndirect = false
+  }
+
+  public init(_ object: LoadedObject, _ context: Context) {
+    self.object = object
+    self.context = context
+  }
+
+  public mutating func relocate() throws(LoadError) {
+    do throws(ELFError) {
+      let bias = object.bias
+      let binding = object.binding
+      let relative = try RelativeRelocationTable(object.image, object.dynamic.relr)
+      try relative.forEachOffset { (offset) throws(ELFError) in
+        let place = try self.field(at: offset, size: 8)
+        let value = ProcessMemory.load(UInt64.self, at: place) &+ bias
+        ProcessMemory.store(binding?.home(of: value) ?? value, at: place)
+      }
+    } catch {
+      throw LoadError(.malformed(error), object.path)
+    }
+    try apply(object.dynamic.rela, isPLT: false)
+    try apply(object.dynamic.pltRelocations, isPLT: true)
+  }
+
+  private mutating func apply(_ place: DynamicSection.Table, isPLT: Bool) throws(LoadError) {
+    let table: RelocationTable
+    do throws(ELFError) { table = try RelocationTable(object.image, place) } catch {
+      throw LoadError(.malformed(error), object.path)
+    }
+    let bias = object.bias
+    for index in 0..<table.count {
+      let relocation = table[index]
+      if relocation.type == UInt32(R_X86_64_RELATIVE) {
+        let field = try place8(relocation)
+        let value = bias &+ UInt64(bitPattern: relocation.addend)
+        ProcessMemory.store(object.binding?.home(of: value) ?? value, at: field)
+      } else if relocation.type != UInt32(R_X86_64_NONE) {
+        try apply(relocation, index: index, isPLT: isPLT)
+      }
+    }
+  }
+
+  /// Address in memory of a field of `size` bytes that may be written.
+  private func field(at offset: UInt64, size: UInt64) throws(ELFError) -> UInt64 {
+    for load in object.segments.loads where load.contains(offset) {
+      guard load.memorySize - (offset - load.address) >= size, load.isWritable || object.dynamic.hasTextRelocations
+      else { break }
+      return object.bias &+ offset
+    }
+    throw ELFError(.relocationEntry, at: offset)
+  }
+
+  private func place(_ relocation: Relocation, size: UInt64) throws(LoadError) -> UInt64 {
+    do throws(ELFError) { return try field(at: relocation.offset, size: size) } catch {
+      throw LoadError(.malformed(error), object.path)
+    }
+  }
+
+  private func place8(_ relocation: Relocation) throws(LoadError) -> UInt64 {
+    try place(relocation, size: 8)
+  }
+
+  private mutating func apply(_ relocation: Relocation, index: Int, isPLT: Bool) throws(LoadError) {
+    let addend = UInt64(bitPattern: relocation.addend)
+    switch Int32(relocation.type) {
+    case R_X86_64_GLOB_DAT: try storeSymbol(relocation, addend: 0)
+    case R_X86_64_64: try storeSymbol(relocation, addend: addend)
+    case R_X86_64_JUMP_SLOT: try storeJumpSlot(relocation, index: index)
+    case R_X86_64_IRELATIVE:
+      let slot = try place8(relocation)
+      deferred.indirect.append(.init(slot: slot, resolver: object.bias &+ addend, addend: 0))
+    case R_X86_64_COPY: try copy(relocation)
+    case R_X86_64_DTPMOD64, R_X86_64_DTPOFF64, R_X86_64_TPOFF64, R_X86_64_TLSDESC, R_X86_64_TPOFF32,
+      R_X86_64_DTPOFF32:
+      try applyTLS(relocation)
+    case R_X86_64_32, R_X86_64_32S, R_X86_64_PC32, R_X86_64_PLT32, R_X86_64_PC64, R_X86_64_SIZE32,
+      R_X86_64_SIZE64, R_X86_64_RELATIVE64:
+      try applyUncommon(relocation)
+    default: throw LoadError(.unsupportedRelocation(relocation.type), object.path, position: relocation.offset)
+    }
+  }
+
+  private mutating func storeSymbol(_ relocation: Relocation, addend: UInt64) throws(LoadError) {
+    let slot = try place8(relocation)
+    let target = try resolve(relocation, excluding: [])
+    if target.isIndirect {
+      deferred.indirect.append(.init(slot: slot, resolver: target.address, addend: addend))
+    } else {
+      ProcessMemory.store(target.address &+ addend, at: slot)
+    }
+  }
+
+  private mutating func storeJumpSlot(_ relocation: Relocation, index: Int) throws(LoadError) {
+    let slot = try place8(relocation)
+    if let handler = context.missingFunctionHandler, !object.dynamic.bindsNow {
+      // A lazily bound program may lack functions that it never calls: the slot then stays with its PLT entry,
+      // which leads through GOT[2] to the handler, with GOT[1] and the relocation's index on the stack.
+      guard let target = try? resolve(relocation, excluding: .pltEntries) else {
+        guard let got = object.dynamic.pltGOT, let first = try? field(at: got, size: 24) else {
+          _ = try resolve(relocation, excluding: .pltEntries)
+          return
+        }
+        let lazy = ProcessMemory.load(UInt64.self, at: slot)
+        ProcessMemory.store(lazy &+ object.bias, at: slot)
+        ProcessMemory.store(object.linkMap, at: first + 8)
+        ProcessMemory.store(handler, at: first + 16)
+        return
+      }
+      store(target, at: slot)
+      return
+    }
+    store(try resolve(relocation, excluding: .pltEntries), at: slot)
+  }
+
+  private mutating func store(_ target: Resolution, at slot: UInt64) {
+    if target.isIndirect {
+      deferred.indirect.append(.init(slot: slot, resolver: target.address, addend: 0))
+    } else {
+      ProcessMemory.store(target.address, at: slot)
+    }
+  }
+
+  private mutating func copy(_ relocation: Relocation) throws(LoadError) {
+    let symbol = try self.symbol(relocation)
+    let target = try resolve(relocation, excluding: .executable)
+    // The host copied what it defines, when it relocated the stand-in.
+    guard let definition = target.definition, definition.object.role != .host else { return }
+    let count = min(symbol.size, target.size)
+    deferred.copies.append(
+      .init(source: target.address, target: try place(relocation, size: count), count: count))
+  }
+
+  /// The types that linkers emit for text relocations and odd data.
+  private mutating func applyUncommon(_ relocation: Relocation) throws(LoadError) {
+    let addend = UInt64(bitPattern: relocation.addend)
+    let isWide =
+      relocation.type == UInt32(R_X86_64_PC64) || relocation.type == UInt32(R_X86_64_SIZE64)
+      || relocation.type == UInt32(R_X86_64_RELATIVE64)
+    let field = try place(relocation, size: isWide ? 8 : 4)
+    let target = try resolve(relocation, excluding: [])
+    let value: UInt64
+    switch Int32(relocation.type) {
+    case R_X86_64_PC32, R_X86_64_PLT32, R_X86_64_PC64: value = target.address &+ addend &- field
+    case R_X86_64_SIZE32, R_X86_64_SIZE64: value = target.size &+ addend
+    case R_X86_64_RELATIVE64: value = object.bias &+ addend
+    default: value = target.address &+ addend
+    }
+    if isWide {
+      ProcessMemory.store(value, at: field)
+      return
+    }
+    let signed = Int64(bitPattern: value)
+    let isUnsigned = relocation.type == UInt32(R_X86_64_32) || relocation.type == UInt32(R_X86_64_SIZE32)
+    guard isUnsigned ? value <= UInt64(UInt32.max) : signed == Int64(Int32(truncatingIfNeeded: signed)) else {
+      throw LoadError(.relocationOverflow, object.path, position: relocation.offset)
+    }
+    ProcessMemory.store(UInt32(truncatingIfNeeded: value), at: field)
+  }
+}
+
+extension Relocator {
+  private func symbol(_ relocation: Relocation) throws(LoadError) -> Symbol {
+    guard let symbol = object.symbols[relocation.symbolIndex] else {
+      throw LoadError(.malformed(ELFError(.symbolIndex, at: relocation.offset)), object.path)
+    }
+    return symbol
+  }
+
+  /// Finds what a relocation refers to. Successive relocations often name the same symbol: the last is kept.
+  private mutating func resolve(
+    _ relocation: Relocation, excluding: Scope.Exclusion
+  ) throws(LoadError) -> Resolution {
+    let index = relocation.symbolIndex
+    if index == 0 { return Resolution() }
+    if index == lastSymbolIndex, excluding.isEmpty, let lastResult { return lastResult }
+    let symbol = try self.symbol(relocation)
+    let result = try lookUp(symbol, index: index, excluding: excluding)
+    if excluding.isEmpty {
+      lastSymbolIndex = index
+      lastResult = result
+    }
+    return result
+  }
+
+  private func lookUp(_ symbol: Symbol, index: Int, excluding: Scope.Exclusion) throws(LoadError) -> Resolution {
+    if symbol.isLocal || (symbol.visibility != STV_DEFAULT && !symbol.isUndefined) {
+      return resolution(Definition(object: object, index: index, symbol: symbol))
+    }
+    guard let bytes = object.symbols.name(of: symbol) else {
+      throw LoadError(.malformed(ELFError(.stringTable, at: symbol.nameOffset)), object.path)
+    }
+    let version = object.versions.version(of: index)
+    let found = context.definition(
+      of: SymbolName(bytes), version: version, from: object, excluding: excluding)
+    if found == nil || found?.object.role == .host, let own = context.interposer(for: bytes) {
+      return Resolution(address: own, size: 0, definition: nil, isIndirect: false)
+    }
+    guard let found else {
+      if symbol.isWeak { return Resolution() }
+      var error = LoadError(.symbolNotFound, object.path, subject: bytes)
+      if let version { error.file = version.name.copy() }
+      throw error
+    }
+    return resolution(found)
+  }
+
+  private func resolution(_ definition: Definition) -> Resolution {
+    let symbol = definition.symbol
+    if symbol.isIFunc, !symbol.isUndefined {
+      if definition.object.role == .host {
+        let chosen = context.resolveHostFunction(at: definition.address)
+        return Resolution(address: chosen, size: symbol.size, definition: definition)
+      }
+      return Resolution(
+        address: definition.address, size: symbol.size, definition: definition, isIndirect: true)
+    }
+    return Resolution(address: definition.address, size: symbol.size, definition: definition)
+  }
+
+  /// Thread-local variables: all of the program's lie in module 1, the merged segment (DESIGN, section 2).
+  private mutating func applyTLS(_ relocation: Relocation) throws(LoadError) {
+    let addend = UInt64(bitPattern: relocation.addend)
+    let target = try resolve(relocation, excluding: [])
+    let owner = relocation.symbolIndex == 0 ? object : target.definition?.object
+    let isUndefinedWeak = relocation.symbolIndex != 0 && target.definition == nil
+    let variable = target.definition?.symbol.value ?? 0
+    let block = owner?.tlsOffset
+    if block == nil, !isUndefinedWeak {
+      throw LoadError(.staticTLSExhausted, object.path, position: relocation.offset)
+    }
+    let offset = (block ?? 0) &+ variable &+ addend
+    switch Int32(relocation.type) {
+    case R_X86_64_DTPMOD64:
+      let field = try place(relocation, size: 16)
+      ProcessMemory.store(UInt64(1), at: field)
+      // Without a symbol there is no DTPOFF64 beside it: the word behind holds the offset within the module,
+      // to which the object's place in the merged segment is added.
+      if relocation.symbolIndex == 0 {
+        let inner = ProcessMemory.load(UInt64.self, at: field + 8)
+        ProcessMemory.store(inner &+ (block ?? 0), at: field + 8)
+      }
+    case R_X86_64_DTPOFF64: ProcessMemory.store(offset, at: try place8(relocation))
+    case R_X86_64_TPOFF64:
+      ProcessMemory.store(isUndefinedWeak ? 0 : offset &+ context.tlsBase, at: try place8(relocation))
+    case R_X86_64_TPOFF32, R_X86_64_DTPOFF32:
+      let isThreadPointer = relocation.type == UInt32(R_X86_64_TPOFF32)
+      let value = isThreadPointer ? offset &+ context.tlsBase : offset
+      ProcessMemory.store(UInt32(truncatingIfNeeded: value), at: try place(relocation, size: 4))
+    default:
+      let field = try place(relocation, size: 16)
+      ProcessMemory.store(context.tlsDescriptorResolver, at: field)
+      ProcessMemory.store(isUndefinedWeak ? 0 : offset &+ context.tlsBase, at: field + 8)
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import CKernel
+
+/// Start-up after the host is up: the C library works, its constructors ran, thread-local storage exists with
+/// an empty image. The program's own objects are mapped and not yet relocated.
+extension Program {
+  /// Relocates everything, runs constructors, writes the program's vector; returns the jump to its entry.
+  public func finish(hostFinaliser: UInt64) throws(LoadError) -> Jump {
+    self.hostFinaliser = hostFinaliser
+    readHostObjects()
+    try checkVersions(of: graph.objects)
+    try relocateAll()
+    rebindHost()
+    registry.publish(graph.objects)
+    publishLinkMaps()
+    restoreAuxiliaryVector()
+    programStackAddress = (hostStack.address &- programStack.size) & ~15
+    programStack.write(at: programStackAddress)
+    startUpdates()
+    runConstructors()
+    search.closeCache()
+    return Jump(entry: entry, stack: programStackAddress, rdx: gates.finaliser)
+  }
+
+  private func readHostObjects() {
+    hostObjects = HostObjects.read(debug: standIn?.hostDebug ?? 0, standIn: standIn?.base ?? 0) { _ in false }
+    for entry in graph.scope {
+      switch entry {
+      case .object(let object): scope.append(object)
+      case .host(let path):
+        if let object = hostObject(for: path) { scope.append(object) }
+      }
+    }
+    // What host objects needed in turn, the loader above all.
+    for object in hostObjects { scope.append(object) }
+    host = HostCalls(hostObjects)
+  }
+
+  private func hostObject(for path: Path) -> LoadedObject? {
+    if let exact = hostObjects.first(where: { $0.path == path }) { return exact }
+    let name = path.lastComponent
+    return hostObjects.first { object in
+      object.path.lastComponent == name || name.withBytes { object.soname == $0 }
+    }
+  }
+
+  /// Every needed version must be defined by the object it is needed from.
+  func checkVersions(of objects: [LoadedObject]) throws(LoadError) {
+    for object in objects {
+      for need in object.versions.needs where !need.isWeak {
+        guard let provider = provider(of: need.file), !provider.versions.definitions.isEmpty else { continue }
+        if provider.versions.definitions.contains(where: { $0.isSame(as: need) }) { continue }
+        var error = LoadError(.versionNotFound, object === executable ? name : object.path, subject: need.name)
+        error.file = provider.path.withBytes { $0.copy() }
+        throw error
+      }
+    }
+  }
+
+  private func provider(of file: Bytes) -> LoadedObject? {
+    scope.objects.first { $0.soname == file || $0.name.withUnsafeBytes { Bytes($0) == file } }
+  }
+
+  /// In reverse load order, so that most of what an object binds to is relocated before it; copies, then ifuncs
+  /// last, when everything they may read is in place.
+  private func relocateAll() throws(LoadError) {
+    var deferred = DeferredRelocations()
+    for object in graph.objects.reversed() { try relocate(object, &deferred) }
+    for copy in deferred.copies { ProcessMemory.copy(from: copy.source, to: copy.target, count: copy.count) }
+    for object in graph.objects { fillTLS(of: object) }
+    try finishRelocation(of: graph.objects, deferred)
+  }
+
+  func relocate(_ object: LoadedObject, _ deferred: inout DeferredRelocations) throws(LoadError) {
+    try makeTextWritable(object, true)
+    var relocator = Relocator(object, self)
+    try relocator.relocate()
+    object.isRelocated = true
+    deferred.copies += relocator.deferred.copies
+    deferred.indirect += relocator.deferred.indirect
+  }
+
+  /// Calls ifunc resolvers and makes what stays constant read-only.
+  func finishRelocation(of objects: [LoadedObject], _ deferred: DeferredRelocations) throws(LoadError) {
+    for entry in deferred.indirect {
+      ProcessMemory.store(ForeignCall.word(entry.resolver) &+ entry.addend, at: entry.slot)
+    }
+    for object in objects {
+      try makeTextWritable(object, false)
+      try ObjectMapper.protectRELRO(object)
+    }
+  }
+
+  /// DT_TEXTREL: relocations reach into segments that are otherwise read-only.
+  private func makeTextWritable(_ object: LoadedObject, _ isWritable: Bool) throws(LoadError) {
+    guard object.dynamic.hasTextRelocations else { return }
+    for load in object.segments.loads where !load.isWritable {
+      var protection = Mapping.Protection(segmentFlags: load.flags)
+      if isWritable { protection.insert(.write) }
+      let start = (object.bias &+ load.address) & ~(Segments.pageSize - 1)
+      let end = (object.bias &+ load.end + Segments.pageSize - 1) & ~(Segments.pageSize - 1)
+      do throws(Errno) { try Mapping.protect(start, end - start, protection) } catch {
+        throw LoadError(.protectFailed(error), object.path)
+      }
+    }
+  }
+
+  /// The object's initial values go into the image from which new threads are made, and into the block of the
+  /// one thread that exists.
+  func fillTLS(of object: LoadedObject) {
+    guard let segment = object.segments.tls, let offset = object.tlsOffset, segment.fileSize > 0 else { return }
+    let source = object.bias &+ segment.address
+    if let standIn { ProcessMemory.copy(from: source, to: standIn.tlsImage + offset, count: segment.fileSize) }
+    ProcessMemory.copy(from: source, to: tlsBlock + offset, count: segment.fileSize)
+  }
+
+  /// The host's copy of the auxiliary vector stays in use by getauxval(3): it gets the program's values.
+  private func restoreAuxiliaryVector() {
+    guard standIn != nil else { return }
+    for type in [AT_PHDR, AT_PHNUM, AT_BASE, AT_ENTRY] { hostStack[type] = programStack[type] }
+    hostStack.write(at: hostStack.address)
+  }
+}

@@ -1,0 +1,127 @@
+import CKernel
+
+/// Where control goes when a stage is done: a stack pointer and rdx are set, then it jumps.
+public struct Jump {
+  public var entry: UInt64
+  public var stack: UInt64
+  public var rdx: UInt64 = 0
+
+  public init(entry: UInt64, stack: UInt64, rdx: UInt64 = 0) {
+    self.entry = entry
+    self.stack = stack
+    self.rdx = rdx
+  }
+}
+
+/// Addresses of code outside Swift that the loader hands out (Sources/CBoot); tests have none.
+public struct Gates {
+  /// AT_ENTRY of the stand-in.
+  public var continuation: UInt64 = 0
+  /// rdx at the program's entry.
+  public var finaliser: UInt64 = 0
+  public var tlsDescriptor: UInt64 = 0
+  public var missingFunction: UInt64 = 0
+  /// Functions that programs are bound to in place of the C library's.
+  public var interposers: [StandIn.Export] = []
+  /// The loader's own image and entry.
+  public var selfRange = AddressRange(start: 0, end: 0)
+  public var selfEntry: UInt64 = 0
+  /// Starts the helper thread on a stack; returns its id or -errno.
+  public var startHelper: @convention(c) (UInt64, UInt64) -> Int = { _, _ in -38 }
+  public var heapLock: @convention(c) () -> Void = {}
+  public var heapUnlock: @convention(c) () -> Void = {}
+
+  public init() {}
+}
+
+/// The running program: its objects, the host beneath, and what Luci keeps about them.
+public final class Program {
+  public let gates: Gates
+  public let settings: Settings
+  public let log: Log
+  public let status: StatusReporter
+  public let executable: LoadedObject
+  public let graph: ObjectGraph
+  public let search: LibrarySearch
+  public let factory: ObjectFactory
+  public var tls: TLSLayout
+  public var standIn: StandIn?
+  public var scope = Scope()
+  public var hostObjects: [LoadedObject] = []
+  public var hostFinaliser: UInt64 = 0
+  var host = HostCalls()
+  /// Whether the helper thread runs in this process.
+  public var hasHelper = false
+
+  /// The vector that the program will see, and where it lies once written.
+  public var programStack: InitialStack
+  public var programStackAddress: UInt64 = 0
+  /// The vector that the host's loader was started with.
+  public var hostStack: InitialStack
+  public var entry: UInt64 = 0
+  /// PT_INTERP of the executable, where that is not Luci.
+  public var interpreter: Path?
+  /// The loader's own file.
+  public var ownStatus: FileStatus?
+  /// argv[0], for messages.
+  public var name: Path
+
+  /// Objects whose constructors ran, in that order.
+  public var initialised: [LoadedObject] = []
+  /// Program objects by address, and everything else that looks into them from any thread.
+  public let registry = ObjectRegistry()
+  public let lock = Lock()
+  /// The end of the list of link_maps.
+  var lastLinkMap: UInt64 = 0
+
+  public init(
+    gates: Gates, settings: Settings, log: Log, executable: LoadedObject, search: LibrarySearch,
+    factory: ObjectFactory, stack: InitialStack, name: Path
+  ) {
+    self.gates = gates
+    self.settings = settings
+    self.log = log
+    status = StatusReporter(settings, log: log)
+    self.executable = executable
+    self.search = search
+    self.factory = factory
+    self.name = name
+    graph = ObjectGraph(search: search, factory: factory)
+    tls = TLSLayout()
+    programStack = stack
+    hostStack = stack
+  }
+
+  /// Start of the calling thread's block of the merged TLS segment.
+  public var tlsBlock: UInt64 { Process.threadPointer &- tls.size }
+}
+
+extension Program: RelocationContext {
+  public func definition(
+    of name: SymbolName, version: SymbolVersion?, from object: LoadedObject, excluding: Scope.Exclusion
+  ) -> Definition? {
+    if object.isSymbolic, let own = object.definition(of: name, version: version) {
+      return Definition(object: object, index: own.index, symbol: own.symbol)
+    }
+    if object.prefersLocalScope,
+      let found = object.localScope?.find(name, version: version, excluding: excluding)
+    {
+      return found
+    }
+    return scope.find(name, version: version, excluding: excluding)
+      ?? object.localScope?.find(name, version: version, excluding: excluding)
+  }
+
+  public func interposer(for name: Bytes) -> UInt64? {
+    // All of them begin with "dl" or "_".
+    guard name.count > 4, name[0] == 95 || (name[0] == 100 && name[1] == 108) else { return nil }
+    for export in gates.interposers where Bytes(export.name) == name { return export.address }
+    return nil
+  }
+
+  public func resolveHostFunction(at resolver: UInt64) -> UInt64 { ForeignCall.word(resolver) }
+
+  public var tlsBase: UInt64 { tls.threadPointerBase }
+  public var tlsDescriptorResolver: UInt64 { gates.tlsDescriptor }
+  public var missingFunctionHandler: UInt64? { gates.missingFunction == 0 ? nil : gates.missingFunction }
+}

@@ -1,0 +1,163 @@
+import CKernel
+
+/// The first code of Luci in a process: finds out how it was started, and what to do when it can't go on.
+public enum Start {
+  /// What has to be known before a program exists, and to hand over to another loader.
+  struct Situation {
+    var stack: InitialStack
+    var settings: Settings
+    let gates: Gates
+    /// The kernel started Luci as a program, not as a program's interpreter.
+    let isDirect: Bool
+    var isSecure: Bool { settings.isSecure }
+  }
+
+  /// Returns where to go on; does not return where the process ends or becomes another program.
+  public static func run(stackAddress: UInt64, gates: Gates) -> (Jump, Program?) {
+    let stack = InitialStack(at: stackAddress)
+    let isSecure = (stack[AT_SECURE] ?? 1) != 0
+    var settings = Settings(isSecure: isSecure)
+    settings.read(fileAt: Path(Settings.defaultFile))
+    settings.read(environment: stack.environment.map { ProcessMemory.cString(at: $0) })
+    let isDirect = stack[AT_ENTRY] == gates.selfEntry
+    let situation = Situation(stack: stack, settings: settings, gates: gates, isDirect: isDirect)
+    return isDirect ? startDirectly(situation) : startAsInterpreter(situation)
+  }
+
+  // MARK: As PT_INTERP
+
+  private static func startAsInterpreter(_ situation: Situation) -> (Jump, Program?) {
+    let stack = situation.stack
+    let log = Log(situation.settings)
+    do throws(LoadError) {
+      let executable = try Executable.mappedByKernel(stack)
+      let program = makeProgram(
+        situation, log, executable, directory: executableDirectory(stack),
+        name: Path(stack.argument(0) ?? Bytes("?")))
+      program.entry = stack[AT_ENTRY] ?? 0
+      program.ownStatus = try? FileDescriptor.status(of: Executable.interpreter(of: executable) ?? Path(""))
+      return (try bringUp(program), program)
+    } catch {
+      if error.isProgramsOwn { fail(error, name: Path(stack.argument(0) ?? Bytes("?"))) }
+      return (handOver(situation, log, error), nil)
+    }
+  }
+
+  // MARK: As a command
+
+  private static func startDirectly(_ situation: Situation) -> (Jump, Program?) {
+    var situation = situation
+    let arguments = situation.stack.arguments.map { ProcessMemory.cString(at: $0) }
+    let command: CommandLine
+    do throws(CommandLine.Failure) { command = try CommandLine(arguments, &situation.settings) } catch {
+      write(error.text, to: .standardError)
+      Process.exit(127)
+    }
+    switch command.action {
+    case .help: printAndExit(helpText())
+    case .version: printAndExit(Text("ld-luci.so 0.1\n"))
+    case .run, .list: break
+    }
+    let log = Log(situation.settings)
+    let asked = Path(arguments[command.programIndex])
+    let path = Executable.find(asked, pathVariable: situation.stack.environmentValue("PATH"))
+    situation.stack = programStack(situation.stack, command)
+    do throws(LoadError) {
+      let opened = try Executable.open(path)
+      situation.stack[AT_PHDR] = opened.object.programHeaders
+      situation.stack[AT_PHNUM] = opened.object.programHeaderCount
+      situation.stack[AT_ENTRY] = opened.entry
+      situation.stack[AT_BASE] = situation.gates.selfRange.start
+      let program = makeProgram(
+        situation, log, opened.object, directory: opened.directory,
+        name: Path(situation.stack.argument(0) ?? Bytes("?")))
+      program.entry = opened.entry
+      program.ownStatus = try? FileDescriptor.status(of: Path(arguments[0]))
+      program.interpreter = opened.interpreter
+      let jump = try bringUp(program)
+      if command.action == .list { list(program) }
+      return (jump, program)
+    } catch {
+      if error.isProgramsOwn { fail(error, name: asked) }
+      execute(path, situation, log, error)
+    }
+  }
+
+  /// The vector as the program would have got it from the kernel: without the loader's own arguments.
+  private static func programStack(_ stack: InitialStack, _ command: CommandLine) -> InitialStack {
+    var result = stack
+    let name = stack.arguments[command.programIndex]
+    result.arguments = [command.argv0.map { $0.memoryAddress } ?? name]
+    if command.firstArgument < stack.arguments.count {
+      result.arguments += stack.arguments[command.firstArgument...]
+    }
+    result[AT_EXECFN] = name
+    return result
+  }
+
+  // MARK: Both
+
+  private static func makeProgram(
+    _ situation: Situation, _ log: Log, _ executable: LoadedObject, directory: Path, name: Path
+  ) -> Program {
+    let settings = situation.settings
+    let updates = settings.updatesObjects(startedForIt: true)
+    let search = LibrarySearch(
+      libraryPath: situation.isSecure ? [] : settings.libraryPath, executableDirectory: directory,
+      isSecure: situation.isSecure)
+    return Program(
+      gates: situation.gates, settings: settings, log: log, executable: executable, search: search,
+      factory: ObjectFactory(keepsContent: updates), stack: situation.stack, name: name)
+  }
+
+  /// $ORIGIN of an executable that the kernel mapped: the directory of the file behind /proc/self/exe, or
+  /// behind AT_EXECFN where there is no /proc.
+  private static func executableDirectory(_ stack: InitialStack) -> Path {
+    if let path = try? Path("/proc/self/exe").linkTarget() { return path.directory }
+    guard let name = stack[AT_EXECFN], name != 0 else { return Path(".") }
+    return Path(ProcessMemory.cString(at: name)).absolute().directory
+  }
+
+  private static func bringUp(_ program: Program) throws(LoadError) -> Jump {
+    if program.interpreter == nil { program.interpreter = Executable.interpreter(of: program.executable) }
+    return try program.bringUp(preload: program.settings.preload)
+  }
+
+  /// `--list`: names, files and addresses as ldd prints them.
+  private static func list(_ program: Program) -> Never {
+    var text = Text()
+    for object in program.graph.objects where object.role == .library {
+      line(object.name, object.path, object.memoryRange.start)
+    }
+    for path in program.graph.hosts { line(path.lastComponent.withBytes { $0.copy() }, path, 0) }
+    func line(_ name: [UInt8], _ path: Path, _ address: UInt64) {
+      text.append("\t")
+      text.append(name)
+      text.append(" => ")
+      path.write(to: &text)
+      text.append(" (0x")
+      text.append(hex: address, width: 16)
+      text.append(")\n")
+    }
+    printAndExit(text)
+  }
+
+  private static func helpText() -> Text {
+    var text = Text(
+      "Usage: ld-luci.so PROGRAM -- ARGUMENTS...\n       ld-luci.so [OPTIONS] [--] PROGRAM ARGUMENTS...\n")
+    text.append("Runs a dynamically linked program and replaces its shared libraries while it runs.\n\n")
+    text.append("  --list        list the objects and exit\n  --argv0 NAME  what the program sees as its name\n")
+    text.append("  --help        this text\n  --version     the version\n\n")
+    text.append(Settings.help().bytes)
+    return text
+  }
+
+  private static func printAndExit(_ text: Text) -> Never {
+    write(text.bytes, to: .standardOutput)
+    Process.exit(0)
+  }
+
+  static func write(_ bytes: [UInt8], to file: FileDescriptor) {
+    bytes.withUnsafeBytes { try? file.writeAll(Bytes($0)) }
+  }
+}
