@@ -3,7 +3,7 @@
 struct CodeRegions {
   /// Ascending, without overlap, with bytes in the file.
   private(set) var code: [AddressRange] = []
-  /// The rest of the executable segments, where it is not zero.
+  /// The rest of the executable segments, where it is more than fill.
   private(set) var outside: [AddressRange] = []
   /// nil: there are none that could be read.
   let headers: Sections?
@@ -40,9 +40,12 @@ struct CodeRegions {
 
   private mutating func addOutside(_ image: Image, from start: UInt64, to end: UInt64) {
     guard start < end, let bytes = image.bytes(at: start, count: end &- start) else { return }
+    // Linkers fill up to the end of a page with zeros or INT3.
     var first = 0
-    while first < bytes.count, bytes[first] == 0 { first &+= 1 }
-    if first < bytes.count { outside.append(AddressRange(start: start &+ UInt64(first), end: end)) }
+    var last = bytes.count
+    while first < last, bytes[first] == 0 || bytes[first] == 0xcc { first &+= 1 }
+    while last > first, bytes[last &- 1] == 0 || bytes[last &- 1] == 0xcc { last &-= 1 }
+    if first < last { outside.append(AddressRange(start: start &+ UInt64(first), end: start &+ UInt64(last))) }
   }
 
   /// The region that holds `address`.

@@ -36,7 +36,7 @@ public struct FunctionMap {
   /// Bytes in executable sections that are neither a function nor padding.
   public private(set) var undecoded: [AddressRange] = []
   /// Bytes of executable segments outside every executable section: headers and constants of files that are linked
-  /// without separate segments for code, and the fill up to the end of a page. Zeros are left out.
+  /// without separate segments for code. Fill (zeros, INT3) is left out.
   public private(set) var outsideSections: [AddressRange] = []
   /// What .eh_frame says.
   public let unwind: UnwindTable
