@@ -23,16 +23,21 @@ public struct Instruction: Equatable {
     case stop
   }
 
+  /// How the opcode is encoded; `map` means another thing for each.
+  public enum Encoding: UInt8, Equatable, Sendable { case legacy, vex, evex, xop, threeDNow }
+
   public var length: UInt8 = 0
   public var flow: Flow = .next
   public var displacementOffset: UInt8 = 0
   public var displacementSize: UInt8 = 0
   public var immediateOffset: UInt8 = 0
   public var immediateSize: UInt8 = 0
-  /// The memory operand is [rip + displacement]; its displacement is 4 bytes.
+  /// The memory operand is [rip + displacement]; its displacement is 4 bytes. With an address size prefix only
+  /// the low 32 bits of the sum count.
   public var isRIPRelative = false
   /// The immediate is a relative branch target (flow is call, jump or conditionalJump).
   public var isRelativeBranch = false
+  public var encoding: Encoding = .legacy
   /// Opcode map: 0 one byte, 1 0F, 2 0F38, 3 0F3A, and for VEX/EVEX/XOP the map field.
   public var map: UInt8 = 0
   public var opcode: UInt8 = 0

@@ -1,0 +1,51 @@
+/// What a version of an object means: its memory, relocations, symbols, state and code, computed once from its file.
+///
+/// It refers to the file's bytes, which must outlive it.
+public final class Binary {
+  public let file: ObjectFile
+  public let sections: Sections
+  public let regions: RegionMap
+  public let relocations: RelocationIndex
+  public let symbols: SymbolIndex
+  public let state: StateLayout
+  public let map: FunctionMap
+  let slotNames: SlotNames
+  public let code: CodeTable
+
+  public init(_ bytes: Bytes) throws(ELFError) {
+    file = try ObjectFile(bytes)
+    sections = try file.sections()
+    regions = try RegionMap(file, sections)
+    relocations = try RelocationIndex(file)
+    symbols = try SymbolIndex(file, sections)
+    state = StateLayout(file, regions)
+    map = try FunctionMap(file)
+    slotNames = SlotNames(regions, relocations, symbols)
+    code = CodeTable(file, map, slotNames)
+  }
+
+  /// Without section headers nobody can tell state from a GOT.
+  public var hasSections: Bool { !regions.regions.isEmpty }
+
+  /// The place at `address` by name: of the symbol that holds it, else of its section.
+  public func place(at address: UInt64) -> Place {
+    if let symbol = symbols.name(containing: address) {
+      return Place(name: symbol.name, offset: address &- symbol.start, address: address)
+    }
+    if let region = regions.region(containing: address) {
+      return Place(name: region.name, offset: address &- region.range.start, address: address)
+    }
+    for region in regions.regions where region.range.end == address {
+      return Place(name: region.name, offset: region.range.count, address: address)
+    }
+    return Place(name: .empty, offset: 0, address: address)
+  }
+}
+
+/// An address of an object as a user reads it: `name`+`offset`.
+public struct Place {
+  /// A symbol's or a section's; empty: neither holds the address. Valid as long as the file's bytes.
+  public let name: Bytes
+  public let offset: UInt64
+  public let address: UInt64
+}

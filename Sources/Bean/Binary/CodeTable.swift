@@ -1,0 +1,155 @@
+import CKernel
+
+/// A field in code that depends on where the code lies.
+public struct CodeReference {
+  public enum Kind: UInt8, Equatable, Sendable {
+    /// The displacement of a memory operand [rip + displacement].
+    case memory
+    /// The same of LEA, which takes the address only.
+    case address
+    /// A relative branch that leaves its function.
+    case branch
+  }
+
+  /// Address of the field.
+  public let field: UInt64
+  public let target: UInt64
+  public let kind: Kind
+  /// Bytes of the field: 4, or 1 for a short branch.
+  public let size: UInt8
+  /// Bytes of the instruction behind the field.
+  public let trailing: UInt8
+
+  public var instructionEnd: UInt64 { field &+ UInt64(size) &+ UInt64(trailing) }
+}
+
+/// A function as the map lists it, by another name than that of the table's entries.
+typealias FoundFunction = Function
+
+/// All functions of an object, decoded once: their references and a hash of what does not depend on the place.
+public struct CodeTable {
+  public struct Function {
+    public let range: AddressRange
+    /// Of the bytes less position-dependent fields, with the names of symbols that are reached through the GOT.
+    public let hash: UInt64
+    /// In `references`.
+    public let first: Int
+    public let end: Int
+    /// Every byte of it belongs to a decoded instruction.
+    public let isDecoded: Bool
+    public let source: FunctionSource
+
+    /// An entry of the PLT: it is what its slot is.
+    public var isLinkage: Bool { source == .plt }
+  }
+
+  public private(set) var functions: [Function] = []
+  /// In order of address.
+  public private(set) var references: [CodeReference] = []
+  /// Addresses of MOVABS whose value would fit into four bytes: compilers write these only for the medium and large
+  /// code model, where the value is a distance that the linker filled in.
+  public private(set) var wideImmediates: [(address: UInt64, value: UInt64)] = []
+
+  init(_ file: ObjectFile, _ map: FunctionMap, _ context: SlotNames) {
+    functions.reserveCapacity(map.functions.count)
+    references.reserveCapacity(file.bytes.count / 32)
+    for function in map.functions {
+      let bytes = file.image.bytes(at: function.range.start, count: function.range.count) ?? .empty
+      decode(bytes, function, context)
+    }
+  }
+
+  private mutating func decode(_ bytes: Bytes, _ function: FoundFunction, _ context: SlotNames) {
+    let range = function.range
+    let first = references.count
+    var hash = CodeHash()
+    var hashed = 0
+    var offset = 0
+    while offset < bytes.count {
+      guard let instruction = InstructionDecoder.decode(bytes, at: offset),
+        instruction.length != 0, offset &+ Int(instruction.length) <= bytes.count
+      else { break }
+      if let reference = reference(instruction, at: range.start &+ UInt64(offset), in: range, bytes, offset) {
+        let position = Int(reference.field &- range.start)
+        hash.combine(bytes, from: hashed, to: position)
+        hashed = position &+ Int(reference.size)
+        if reference.kind != .branch { hash.combine(context.hash(ofSlot: reference.target)) }
+        references.append(reference)
+      } else if instruction.immediateSize == 8 {
+        noteImmediate(bytes, offset &+ Int(instruction.immediateOffset), at: range.start &+ UInt64(offset))
+      }
+      offset &+= Int(instruction.length)
+    }
+    hash.combine(bytes, from: hashed, to: bytes.count)
+    hash.combine(UInt64(bytes.count))
+    functions.append(
+      Function(
+        range: range, hash: hash.value, first: first, end: references.count,
+        isDecoded: offset == bytes.count && UInt64(bytes.count) == range.count,
+        source: function.source))
+  }
+
+  /// The position-dependent field of an instruction at `address`, if it has one.
+  @inline(__always)
+  private func reference(
+    _ instruction: Instruction, at address: UInt64, in range: AddressRange, _ bytes: Bytes, _ offset: Int
+  ) -> CodeReference? {
+    let end = address &+ UInt64(instruction.length)
+    if instruction.isRIPRelative {
+      let place = Int(instruction.displacementOffset)
+      guard let displacement = bytes.load(Int32.self, at: offset &+ place) else { return nil }
+      let isLEA = instruction.map == 0 && instruction.opcode == 0x8d
+      return CodeReference(
+        field: address &+ UInt64(place), target: end &+ UInt64(bitPattern: Int64(displacement)),
+        kind: isLEA ? .address : .memory, size: 4, trailing: instruction.length &- UInt8(place) &- 4)
+    }
+    guard instruction.isRelativeBranch else { return nil }
+    let place = Int(instruction.immediateOffset)
+    let distance: Int64
+    switch instruction.immediateSize {
+    case 1: distance = Int64(bytes.load(Int8.self, at: offset &+ place) ?? 0)
+    case 4: distance = Int64(bytes.load(Int32.self, at: offset &+ place) ?? 0)
+    default: return nil
+    }
+    let target = end &+ UInt64(bitPattern: distance)
+    if range.contains(target) { return nil }
+    return CodeReference(
+      field: address &+ UInt64(place), target: target, kind: .branch, size: instruction.immediateSize,
+      trailing: instruction.length &- UInt8(place) &- instruction.immediateSize)
+  }
+
+  private mutating func noteImmediate(_ bytes: Bytes, _ place: Int, at address: UInt64) {
+    guard let value = bytes.load(Int64.self, at: place) else { return }
+    if value > Int64(UInt32.max) || value < Int64(Int32.min) { return }
+    wideImmediates.append((address, UInt64(bitPattern: value)))
+  }
+
+  /// Index of the function that starts at `address`.
+  public func index(startingAt address: UInt64) -> Int? {
+    guard let index = index(containing: address), functions[index].range.start == address else { return nil }
+    return index
+  }
+
+  public func index(containing address: UInt64) -> Int? {
+    var low = 0
+    var high = functions.count
+    while low < high {
+      let middle = (low &+ high) / 2
+      if functions[middle].range.end <= address { low = middle &+ 1 } else { high = middle }
+    }
+    guard low < functions.count, functions[low].range.contains(address) else { return nil }
+    return low
+  }
+
+  /// The reference whose field is at exactly `field`.
+  public func reference(at field: UInt64) -> CodeReference? {
+    var low = 0
+    var high = references.count
+    while low < high {
+      let middle = (low &+ high) / 2
+      if references[middle].field < field { low = middle &+ 1 } else { high = middle }
+    }
+    guard low < references.count, references[low].field == field else { return nil }
+    return references[low]
+  }
+}

@@ -1,0 +1,70 @@
+/// Which opcodes exist, one hexadecimal digit per opcode: bit 0 without a mandatory prefix, bit 1 with 66, bit 2
+/// with F3, bit 3 with F2 (Intel SDM volume 2, appendix A; AMD APM volume 3, appendix A). Where a prefix has no
+/// meaning but is allowed, its bit is set too.
+enum DecoderLegacyOpcodes {
+  /// 0F.
+  static var legacyMap1: StaticString {
+    """
+    FFFF0FFFFF0F0FF0\
+    FFF33373FFFFFFFF\
+    FFFF000033FFFF33\
+    FFFFFF01F0300000\
+    FFFFFFFFFFFFFFFF\
+    3F553333FFF7FFFF\
+    3333333333332237\
+    F3333331BB00AA77\
+    FFFFFFFFFFFFFFFF\
+    FFFFFFFFFFFFFFFF\
+    FFFFFF47FFFFFFFF\
+    FFFFFFFF4FFFFFFF\
+    FFF1333FFFFFFFFF\
+    A33333E333333333\
+    333333E333333333\
+    833333333333333F
+    """
+  }
+
+  /// 0F 38.
+  static var legacyMap2: StaticString {
+    """
+    3333333333330000\
+    2000220200003330\
+    2222220022220000\
+    2222220222222222\
+    2200000000000000\
+    0000000000000000\
+    0000000000000000\
+    0000000000000000\
+    2220000000000000\
+    0000000000000000\
+    0000000000000000\
+    0000000000000000\
+    0000000011111102\
+    0000000040026666\
+    0000000000000000\
+    BB000270E144F000
+    """
+  }
+
+  /// 0F 3A.
+  static var legacyMap3: StaticString {
+    """
+    0000000022222223\
+    0000222200000000\
+    2220000000000000\
+    0000000000000000\
+    2220200000000000\
+    0000000000000000\
+    2222000000000000\
+    0000000000000000\
+    0000000000000000\
+    0000000000000000\
+    0000000000000000\
+    0000000000000000\
+    0000000000001022\
+    0000000000000002\
+    0000000000000000\
+    4000000000000000
+    """
+  }
+}

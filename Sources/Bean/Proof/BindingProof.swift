@@ -1,0 +1,182 @@
+import CKernel
+
+/// The proof that every reference of the new version's code to state is known, so that binding can redirect all of
+/// them: what decoding found, and an independent look at every byte that decoding might have missed.
+struct BindingProof {
+  let comparison: Comparison
+  let new: Binary
+  /// Every decoded reference to state.
+  private(set) var patches: [Patch] = []
+  /// Places whose four bytes would reach state if they were a displacement.
+  private(set) var candidates = 0
+  /// Those of them that are known to be a reference, or known to be something else.
+  private(set) var explained = 0
+  var unwindWords: [UInt64] = []
+
+  init(_ comparison: Comparison) {
+    self.comparison = comparison
+    new = comparison.new
+  }
+
+  mutating func prove() {
+    collectReferences()
+    checkWideImmediates()
+    for load in new.file.segments.loads where load.isExecutable { scan(load) }
+    scanConstants()
+  }
+
+  // MARK: - Decoded references
+
+  private mutating func collectReferences() {
+    let writable = BindingProof.writable(new.file.segments)
+    for index in new.code.functions.indices {
+      let function = new.code.functions[index]
+      for position in function.first..<function.end {
+        let reference = new.code.references[position]
+        if new.isStateReference(reference.target) {
+          if comparison.refuted.contains(reference.field) { continue }
+          take(reference, position, index)
+        } else if isDoubtful(reference, writable) {
+          refuse(at: reference.field, reaching: reference.target)
+        }
+      }
+    }
+  }
+
+  private mutating func take(_ reference: CodeReference, _ position: Int, _ index: Int) {
+    // Code that nothing in the file calls code is believed only if both versions agree on it.
+    let isTrusted = new.code.functions[index].source != .gap || comparison.matches.isEqual[index]
+    guard isTrusted, reference.size == 4, let home = home(of: reference, position, index) else {
+      return refuse(at: reference.field, reaching: reference.target)
+    }
+    patches.append(
+      Patch(
+        fieldAddress: reference.field, instructionEnd: reference.instructionEnd, newTarget: reference.target,
+        oldTarget: home))
+  }
+
+  /// In a function that is the same, the old version says itself what is meant, also at the border of two sections.
+  private func home(of reference: CodeReference, _ position: Int, _ index: Int) -> UInt64? {
+    if comparison.matches.isEqual[index], reference.kind != .branch {
+      let before = comparison.old.code.functions[Int(comparison.matches.oldOfNew[index])]
+      let step = position &- new.code.functions[index].first
+      let target = comparison.old.code.references[before.first &+ step].target
+      if comparison.mapping.agrees(new: reference.target, old: target) { return target }
+    }
+    guard case .at(let home) = comparison.mapping.home(for: reference.target) else { return nil }
+    return home
+  }
+
+  /// An address in writable memory that belongs to nothing, or in the GOT where no slot is that code takes the
+  /// address of: it may be derived from a variable (an array's element far outside).
+  private func isDoubtful(_ reference: CodeReference, _ writable: AddressRange) -> Bool {
+    guard writable.contains(reference.target) else { return false }
+    switch new.regions.kind(of: reference.target) {
+    case .none: return true
+    case .got where reference.kind == .address:
+      guard let entry = new.relocations.entry(at: reference.target) else {
+        return !new.regions.regions.contains { $0.kind == .got && $0.range.start == reference.target }
+      }
+      return entry.type != UInt32(R_X86_64_DTPMOD64) && entry.type != UInt32(R_X86_64_TLSDESC)
+    default: return false
+    }
+  }
+
+  /// From the first writable segment on, and as far behind the last one as a biased address may reach.
+  private static func writable(_ segments: Segments) -> AddressRange {
+    guard let first = segments.loads.first(where: { $0.isWritable }),
+      let last = segments.loads.last(where: { $0.isWritable })
+    else { return AddressRange(start: 0, end: 0) }
+    return AddressRange(start: first.address, end: last.end &+ 16 &* Segments.pageSize)
+  }
+
+  func refuse(at address: UInt64, reaching target: UInt64) {
+    comparison.refuse(
+      Refusal(.bindingUnproved, function: new.place(at: address), new: new.place(at: target)))
+  }
+
+  // MARK: - The medium and large code model
+
+  /// There, code adds a 64-bit distance to the address of the GOT: to a variable's place, or to its own.
+  private func checkWideImmediates() {
+    let tables = new.regions.regions.filter { $0.kind == .got }
+    for immediate in new.code.wideImmediates {
+      for table in tables {
+        let start = table.range.start
+        let target = start &+ immediate.value
+        let isDistanceToState = new.state.areaTouching(target) != nil
+        let isDistanceToTable = immediate.address &+ immediate.value &- (start &- 32) <= 64
+        guard isDistanceToState || isDistanceToTable else { continue }
+        comparison.refuse(
+          Refusal(.largeModel, function: new.place(at: immediate.address), new: new.place(at: target)))
+        return
+      }
+    }
+  }
+
+  // MARK: - The independent look
+
+  /// Instructions end this many bytes behind the displacement: no immediate, or one of 1, 2, 4, 8 bytes.
+  private static var trailing: InlineArray<5, UInt64> { [0, 1, 2, 4, 8] }
+
+  private mutating func scan(_ load: LoadSegment) {
+    guard let bytes = new.file.image.bytes(from: load.address), !new.state.areas.isEmpty else { return }
+    let span = new.state.span
+    // One subtraction and one comparison for each byte: the displacement's target for an instruction that ends with
+    // it, against the span widened by the largest immediate.
+    bytes.forEachDisplacement(at: load.address, reaching: span.start &- 8, count: span.count &+ 8) {
+      (field, end) in examine(field, end)
+    }
+  }
+
+  private mutating func examine(_ field: UInt64, _ target: UInt64) {
+    // An executable segment may hold constants as well, when the linker does not separate code.
+    if new.regions.kind(of: field) == .readOnly { return }
+    let isKnown = isDecoded(field)
+    for index in 0..<5 {
+      let reached = target &+ BindingProof.trailing[index]
+      guard new.state.areaTouching(reached) != nil else { continue }
+      candidates += 1
+      guard isKnown || isRefuted(field, reached) else { return refuse(at: field, reaching: reached) }
+      explained += 1
+    }
+  }
+
+  /// Every byte of a decoded function is part of an instruction: what is no reference there is something else.
+  private func isDecoded(_ address: UInt64) -> Bool {
+    if let index = new.code.index(containing: address) { return new.code.functions[index].isDecoded }
+    return new.isPadding(address)
+  }
+}
+
+extension Bytes {
+  /// Calls `body(address, target)` for every position whose four bytes, taken as a displacement from their own end,
+  /// reach [start, start + count]. The bytes lie at `address`.
+  @inline(__always)
+  func forEachDisplacement(
+    at address: UInt64, reaching start: UInt64, count reach: UInt64, _ body: (UInt64, UInt64) -> Void
+  ) {
+    withUnsafeBytes { (raw) in
+      guard raw.count >= 4 else { return }
+      for position in 0...(raw.count &- 4) {
+        let displacement = raw.loadUnaligned(fromByteOffset: position, as: Int32.self)
+        let field = address &+ UInt64(truncatingIfNeeded: position)
+        let target = field &+ 4 &+ UInt64(bitPattern: Int64(displacement))
+        if target &- start <= reach { body(field, target) }
+      }
+    }
+  }
+}
+
+extension Binary {
+  /// Bytes between functions that are known to be no code that matters.
+  func isPadding(_ address: UInt64) -> Bool {
+    var low = 0
+    var high = map.padding.count
+    while low < high {
+      let middle = (low + high) / 2
+      if map.padding[middle].end <= address { low = middle + 1 } else { high = middle }
+    }
+    return low < map.padding.count && map.padding[low].contains(address)
+  }
+}

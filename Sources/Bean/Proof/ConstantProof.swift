@@ -1,0 +1,137 @@
+import CKernel
+
+/// Relative references from read-only data to state: unwind tables have them, and so do relative tables of LLVM and
+/// the metadata of Swift.
+extension BindingProof {
+  /// More words than this that look like references are not looked at one by one, but count against the proof.
+  static var maximumConstantCandidates: Int { 256 }
+
+  mutating func scanConstants() {
+    guard !new.state.areas.isEmpty else { return }
+    var doubtful: [(address: UInt64, target: UInt64)] = []
+    for region in new.regions.regions where region.kind == .readOnly && !BindingProof.isTable(region.name) {
+      guard let bytes = new.file.image.bytes(at: region.range.start, count: region.range.count) else { continue }
+      let span = new.state.span
+      // A relative word counts from its own start.
+      bytes.forEachDisplacement(at: region.range.start, reaching: span.start &+ 4, count: span.count) {
+        (field, end) in
+        let target = end &- 4
+        guard field % 4 == 0, doubtful.count < BindingProof.maximumConstantCandidates,
+          new.state.areaTouching(target) != nil
+        else { return }
+        doubtful.append((field, target))
+      }
+    }
+    collectUnwindWords()
+    guard !doubtful.isEmpty, new.usesRelativeTables else { return }
+    if doubtful.count == BindingProof.maximumConstantCandidates {
+      return refuse(at: doubtful[0].address, reaching: doubtful[0].target)
+    }
+    for candidate in doubtful where !isRefuted(candidate.address, candidate.target) {
+      refuse(at: candidate.address, reaching: candidate.target)
+    }
+  }
+
+  /// Unwind tables lead to DW.ref.* words, which hold a relocated pointer. The tables were read as a whole, so
+  /// anything else in them that seems to reach state is chance.
+  private mutating func collectUnwindWords() {
+    for word in new.map.unwind.indirections where new.regions.kind(of: word.target) == .state {
+      unwindWords.append(word.target)
+    }
+    unwindWords.sort()
+    var last: UInt64?
+    unwindWords = unwindWords.filter { (word) in
+      defer { last = word }
+      return word != last
+    }
+  }
+
+  /// Tables whose format is known: they have no relative reference to data but those of unwind tables, which are
+  /// listed.
+  static func isTable(_ name: Bytes) -> Bool {
+    name == Bytes(".dynsym") || name == Bytes(".dynstr") || name.hasPrefix(".rela") || name.hasPrefix(".relr")
+      || name == Bytes(".hash") || name.hasPrefix(".gnu.") || name.hasPrefix(".note") || name == Bytes(".interp")
+      || name.hasPrefix(".eh_frame") || name.hasPrefix(".gcc_except_table")
+  }
+}
+
+extension Binary {
+  /// Does any code load a 32-bit number, sign-extended, and add it to a base, without jumping there (which is what
+  /// jump tables do)? Swift's metadata is read that way by the run-time library, which is not in this object.
+  var usesRelativeTables: Bool {
+    if sections.all.contains(where: { $0.name.hasPrefix("swift5_") }) { return true }
+    for function in code.functions {
+      guard let bytes = file.image.bytes(at: function.range.start, count: function.range.count) else { continue }
+      if Binary.hasRelativeLoad(bytes) { return true }
+    }
+    return false
+  }
+
+  /// MOVSXD r64, [base + …], then ADD (or LEA) of the same base within a few instructions, then no indirect jump.
+  private static func hasRelativeLoad(_ bytes: Bytes) -> Bool {
+    var offset = 0
+    var load: RelativeLoad?
+    while offset < bytes.count, let instruction = InstructionDecoder.decode(bytes, at: offset),
+      instruction.length != 0
+    {
+      if instruction.flow == .indirectJump {
+        load = nil
+      } else if let step = load?.isAnswer(instruction, bytes, offset) {
+        if step { return true }
+        if load?.age ?? 0 > RelativeLoad.window { load = nil }
+      }
+      if let next = RelativeLoad(instruction, bytes, offset) { load = next }
+      offset += Int(instruction.length)
+    }
+    return load?.isAdded ?? false
+  }
+}
+
+/// A sign-extending load of 32 bits whose result may be added to the base that it was loaded from.
+private struct RelativeLoad {
+  static var window: Int { 5 }
+
+  let base: UInt8
+  let destination: UInt8
+  var age = 0
+  var isAdded = false
+
+  /// REX.W 63 /r with a memory operand that has a base register, as compilers encode it.
+  init?(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) {
+    let rex = bytes[offset]
+    guard instruction.map == 0, instruction.opcode == 0x63, instruction.modRM < 0xc0, !instruction.isRIPRelative,
+      rex & 0xf8 == 0x48, bytes[offset + 1] == 0x63
+    else { return nil }
+    let low = instruction.modRM & 7 == 4 ? bytes[offset + 3] & 7 : instruction.modRM & 7
+    base = low | (rex & 1) << 3
+    destination = (instruction.modRM >> 3 & 7) | (rex & 4) << 1
+  }
+
+  /// Looks at the next instruction: true if the sum is used otherwise than by a jump.
+  mutating func isAnswer(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) -> Bool {
+    age += 1
+    if isAdded { return age > RelativeLoad.window || instruction.flow != .next }
+    if isSum(instruction, bytes, offset) {
+      isAdded = true
+      age = 0
+    }
+    return false
+  }
+
+  /// ADD r64, r64 of the two, or LEA r64, [the two].
+  private func isSum(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) -> Bool {
+    let rex = bytes[offset]
+    guard instruction.map == 0, rex & 0xf8 == 0x48, bytes[offset + 1] == instruction.opcode else { return false }
+    var a = instruction.modRM & 7 | (rex & 1) << 3
+    var b = (instruction.modRM >> 3 & 7) | (rex & 4) << 1
+    switch instruction.opcode {
+    case 0x01 where instruction.modRM >= 0xc0, 0x03 where instruction.modRM >= 0xc0: break
+    case 0x8d where instruction.modRM & 7 == 4:
+      let sib = bytes[offset + 3]
+      a = sib & 7 | (rex & 1) << 3
+      b = (sib >> 3 & 7) | (rex & 2) << 2
+    default: return false
+    }
+    return a == base && b == destination || a == destination && b == base
+  }
+}

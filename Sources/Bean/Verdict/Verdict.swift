@@ -1,0 +1,67 @@
+/// A function of the old version and its counterpart, by their first addresses.
+public struct FunctionPair: Equatable {
+  public let old: UInt64
+  public let new: UInt64
+  /// The same code but for position-dependent fields; else it changed.
+  public let isEqual: Bool
+}
+
+/// Whether a new version can take over the state of an old one, and everything that binding needs for it.
+///
+/// Names in it are those of the files' bytes, and valid as long as these.
+public struct Verdict {
+  public struct Counters: Equatable {
+    /// Functions of the new version, and how they relate to the old one's.
+    public var functions = 0
+    public var equal = 0
+    public var changed = 0
+    public var added = 0
+    public var removed = 0
+    /// References to state that decoding found.
+    public var references = 0
+    /// Places that the independent look found, and those of them that are known to be references or something else.
+    public var candidates = 0
+    public var explained = 0
+  }
+
+  /// No reason stands against it: the new version can be bound to the old one's state.
+  public var accepted: Bool { reasonCount == 0 }
+  /// The first reasons, at most `Comparison.maximumReasons`; `reasonCount` tells how many there are.
+  public internal(set) var reasons: [Refusal] = []
+  public internal(set) var reasonCount = 0
+  /// Where each state section of the new version has its home.
+  public internal(set) var mapping: StateMapping = .empty
+  /// The old version has no state: the new one's own is used, nothing is bound.
+  public internal(set) var newOwnsState = false
+  /// Every reference of the new version's code to state, by address.
+  public internal(set) var patches: [Patch] = []
+  /// Matched functions, by address in the old version.
+  public internal(set) var functionMap: [FunctionPair] = []
+  /// Words of the new version's own state that its unwind tables read: these pages must stay readable, relocated.
+  public internal(set) var unwindWords: [UInt64] = []
+  /// Exports in use that the new version lacks; each is a reason as well.
+  public internal(set) var missingExports: [MissingExport] = []
+  /// Resolvers of indirect functions must run, and program code runs on program threads only.
+  public internal(set) var needsProgramThread = false
+  public internal(set) var counters = Counters()
+
+  public init() {}
+
+  /// Would binding be complete but for the proof? Then aliasing by pages may serve.
+  public var isUnprovedOnly: Bool {
+    reasonCount != 0 && reasonCount == reasons.count
+      && !reasons.contains { $0.kind != .bindingUnproved && $0.kind != .largeModel }
+  }
+
+  /// The counterpart of the function that starts at `address` of the old version.
+  public func newFunction(for address: UInt64) -> FunctionPair? {
+    var low = 0
+    var high = functionMap.count
+    while low < high {
+      let middle = (low + high) / 2
+      if functionMap[middle].old < address { low = middle + 1 } else { high = middle }
+    }
+    guard low < functionMap.count, functionMap[low].old == address else { return nil }
+    return functionMap[low]
+  }
+}

@@ -1,0 +1,88 @@
+import Bean
+import CZydis
+import Testing
+
+/// Bean's decoder against Zydis, over real code and over every opcode.
+@Suite struct DecoderOracleTests {
+  struct Tally {
+    var agreed = 0
+    /// Where both say something, and not the same.
+    var different = 0
+    /// Zydis knows it, Bean does not.
+    var refused = 0
+    /// Bean takes it, Zydis does not.
+    var extra = 0
+    var samples: [String] = []
+
+    mutating func compare(_ oracle: ZydisOracle, _ code: Bytes, at offset: Int) -> Int {
+      let wanted = oracle.decode(code, at: offset)
+      let found = InstructionDecoder.decode(code, at: offset)
+      switch (wanted, found) {
+      case (nil, nil): return 1
+      case (nil, .some(let found)):
+        extra += 1
+        note("extra", code, offset, Int(found.length))
+        return 1
+      case (.some(let wanted), nil):
+        refused += 1
+        note("refused", code, offset, wanted.length)
+        return wanted.length
+      case (.some(let wanted), .some(let found)):
+        if wanted == ZydisOracle.Fields(found) {
+          agreed += 1
+        } else {
+          different += 1
+          note("different \(wanted) \(found)", code, offset, wanted.length)
+        }
+        return wanted.length
+      }
+    }
+
+    private mutating func note(_ what: String, _ code: Bytes, _ offset: Int, _ length: Int) {
+      guard samples.count < 400 else { return }
+      let bytes = (offset..<offset + length).map { String(code[$0], radix: 16) }.joined(separator: " ")
+      samples.append("\(what): \(bytes)")
+    }
+  }
+
+  @Test(arguments: ["libc.so.6", "libstdc++.so.6", "libm.so.6", "libcrypto.so.3"])
+  func everyInstructionOfALibrary(_ name: String) throws {
+    guard let bytes = TestFile.library(name) else { return }
+    let file = try ObjectFile(bytes)
+    let oracle = ZydisOracle()
+    var tally = Tally()
+    let functions = try FunctionMap(file).functions.filter { $0.source == .unwind }
+    for function in functions {
+      let code = try #require(file.image.bytes(at: function.range.start, count: function.range.count))
+      var offset = 0
+      while offset < code.count { offset += tally.compare(oracle, code, at: offset) }
+    }
+    print(
+      "\(name): \(tally.agreed) agreed, \(tally.different) different, \(tally.refused) refused, \(tally.extra) extra")
+    #expect(tally.agreed > 1000 && tally.samples.isEmpty, "\(tally.samples.prefix(40))")
+  }
+
+  @Test func everyOpcode() {
+    let oracle = ZydisOracle()
+    var tally = Tally()
+    let prefixes: [[UInt8]] = [
+      [], [0x66], [0xf3], [0xf2], [0x48], [0x66, 0x48], [0xf3, 0x48], [0xf2, 0x49], [0x67], [0x66, 0xf3],
+      [0x66, 0xf2],
+      [0xf0], [0x66, 0x67, 0x4f], [0x2e, 0x44],
+    ]
+    let maps: [[UInt8]] = [[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]]
+    for prefix in prefixes {
+      for map in maps {
+        for opcode in UInt8.min...UInt8.max {
+          for modRM in UInt8.min...UInt8.max {
+            let bytes = prefix + map + [opcode, modRM] + [UInt8](repeating: 0x0d, count: 15)
+            bytes.withUnsafeBytes { _ = tally.compare(oracle, Bytes($0), at: 0) }
+          }
+        }
+      }
+    }
+    print(
+      "opcodes: \(tally.agreed) agreed, \(tally.different) different, \(tally.refused) refused, \(tally.extra) extra")
+    #expect(tally.different == 0 && tally.refused == 0, "\(tally.samples)")
+  }
+}

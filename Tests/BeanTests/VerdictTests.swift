@@ -1,0 +1,123 @@
+import Bean
+import Foundation
+import Testing
+
+/// What may and what may not differ between two versions that share state.
+@Suite struct VerdictTests {
+  static let base = """
+    static int counter = 3;
+    static int limit = 4;
+    static char buffer[64];
+    static int helper(int x) { return x * 3 + counter; }
+    int step(int x) { counter += x; buffer[x & 63] = 1; return helper(x) + limit; }
+    int get(void) { return limit; }
+    void set(int x) { limit = x; }
+    """
+
+  static func changed(_ from: String, _ to: String) -> String { base.replacingOccurrences(of: from, with: to) }
+
+  @Test func aVersionAcceptsItself() throws {
+    let pair = try CompiledPair(Self.base, Self.base)
+    let verdict = try pair.verdict()
+    #expect(verdict.accepted, "\(verdict.text)")
+    #expect(verdict.counters.changed == 0 && verdict.counters.added == 0 && verdict.counters.removed == 0)
+    #expect(verdict.counters.references > 0)
+    #expect(verdict.patches.allSatisfy { $0.newTarget == $0.oldTarget })
+  }
+
+  @Test func otherPaddingIsAccepted() throws {
+    let pair = try CompiledPair(
+      Self.base, Self.base, newOptions: CompiledPair.defaultOptions + ["-falign-functions=64"])
+    let verdict = try pair.verdict()
+    #expect(verdict.accepted, "\(verdict.text)")
+    #expect(verdict.counters.references > 0)
+  }
+
+  @Test func aChangedConstantInCodeIsAccepted() throws {
+    let verdict = try CompiledPair(Self.base, Self.changed("x * 3", "x * 5")).verdict()
+    #expect(verdict.accepted, "\(verdict.text)")
+    #expect(verdict.counters.changed > 0)
+  }
+
+  @Test func aNewFunctionIsAccepted() throws {
+    let verdict = try CompiledPair(Self.base, "int added(int x) { return x ^ 77; }\n" + Self.base).verdict()
+    #expect(verdict.accepted, "\(verdict.text)")
+    #expect(verdict.counters.added == 1)
+  }
+
+  @Test func patchesLeadHome() throws {
+    let new = "int more(const char *s) { int n = 0; while (*s) n += *s++; return n; }\n" + Self.base
+    let pair = try CompiledPair(Self.base, new, newOptions: CompiledPair.defaultOptions + ["-Wl,-z,lazy"])
+    let verdict = try pair.verdict()
+    #expect(verdict.accepted, "\(verdict.text)")
+    let image = try ObjectFile(pair.new).image
+    for patch in verdict.patches {
+      let displacement = try #require(image.load(Int32.self, at: patch.fieldAddress))
+      #expect(patch.instructionEnd &+ UInt64(bitPattern: Int64(displacement)) == patch.newTarget)
+      #expect(verdict.mapping.old(for: patch.newTarget) == patch.oldTarget)
+    }
+  }
+
+  @Test func aLargerVariableIsRefused() throws {
+    let pair = try CompiledPair(Self.base, Self.changed("buffer[64]", "buffer[128]"))
+    #expect(try pair.codes().contains("state-size"))
+  }
+
+  @Test func aChangedInitialValueIsRefused() throws {
+    let verdict = try CompiledPair(Self.base, Self.changed("limit = 4", "limit = 9")).verdict()
+    #expect(verdict.codes == ["state-content"])
+    #expect(verdict.reasonCount == 1)
+  }
+
+  /// Two variables of the same size change places: sections look the same, the code tells.
+  @Test func swappedVariablesAreRefused() throws {
+    let source = { (first: String, second: String) in
+      """
+      struct all { int a, b; };
+      static int \(first), \(second);
+      int add(int x) { one += x; return one; }
+      int other(int x) { two -= x * 7; return two; }
+      """
+    }
+    let options = CompiledPair.defaultOptions + ["-fno-toplevel-reorder"]
+    let pair = try CompiledPair(source("one", "two"), source("two", "one"), options: options)
+    let verdict = try pair.verdict()
+    #expect(verdict.codes == ["code-disagrees"], "\(verdict.text)")
+  }
+
+  @Test func exportedVariablesThatMovedAreRefused() throws {
+    let options = CompiledPair.defaultOptions + ["-fno-toplevel-reorder"]
+    let pair = try CompiledPair(
+      "int one = 5, two = 5; int *get(int x) { return x ? &one : &two; }",
+      "int two = 5, one = 5; int *get(int x) { return x ? &one : &two; }", options: options)
+    #expect(try pair.codes() == ["variable-moved"])
+  }
+
+  @Test func anOldVersionWithoutStateLetsTheNewOneBringItsOwn() throws {
+    // crtstuff.c brings a byte of .bss of its own.
+    let options = ["-O2", "-s", "-nostartfiles"]
+    let pair = try CompiledPair(
+      "int twice(int x) { return 2 * x; }", "static int n; int twice(int x) { return n += x; }", options: options)
+    let verdict = try pair.verdict()
+    #expect(verdict.accepted, "\(verdict.text)")
+    #expect(verdict.newOwnsState)
+    #expect(verdict.patches.isEmpty)
+  }
+
+  @Test func thePerVersionOrderIsDeterministic() throws {
+    let pair = try CompiledPair(Self.base, Self.changed("x * 3", "x * 5"))
+    let (first, second) = (try pair.verdict(), try pair.verdict())
+    #expect(first.patches == second.patches)
+    #expect(first.functionMap == second.functionMap)
+    #expect(first.counters == second.counters)
+  }
+
+  @Test func withoutSectionHeadersNothingIsKnown() throws {
+    let pair = try CompiledPair(Self.base, Self.base)
+    var stripped = pair.new.copy()
+    for index in 40..<48 { stripped[index] = 0 }
+    for index in 60..<64 { stripped[index] = 0 }
+    let codes = try stripped.withUnsafeBytes { try Bean.compare(old: pair.old, new: Bytes($0)).codes }
+    #expect(codes == ["no-sections"])
+  }
+}
