@@ -44,10 +44,14 @@ extension Program {
   }
 
   /// Every needed version must be defined by the object it is needed from.
-  func checkVersions(of objects: [LoadedObject]) throws(LoadError) {
+  func checkVersions(
+    of objects: [LoadedObject], replacing pairs: [(old: LoadedObject, new: LoadedObject)] = []
+  ) throws(LoadError) {
     for object in objects {
       for need in object.versions.needs where !need.isWeak {
-        guard let provider = provider(of: need.file), !provider.versions.definitions.isEmpty else { continue }
+        guard let found = provider(of: need.file) else { continue }
+        let provider = pairs.first { $0.old === found }?.new ?? found
+        guard !provider.versions.definitions.isEmpty else { continue }
         if provider.versions.definitions.contains(where: { $0.isSame(as: need) }) { continue }
         var error = LoadError(.versionNotFound, object === executable ? name : object.path, subject: need.name)
         error.file = provider.path.withBytes { $0.copy() }
