@@ -19,7 +19,18 @@
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/stat.h>
+/* The C library's header first: linux/time.h would define the same struct with differently named types, and a
+   compilation that sees both modules refuses that. timeval, which nothing here uses, gets out of the way. */
+#include <bits/types/struct_timespec.h>
+#define timeval luci_kernel_timeval
+#define itimerval luci_kernel_itimerval
+#define itimerspec luci_kernel_itimerspec
+#define timezone luci_kernel_timezone
 #include <linux/time.h>
+#undef timeval
+#undef itimerval
+#undef itimerspec
+#undef timezone
 
 #define LUCI_INLINE static inline __attribute__((always_inline))
 
