@@ -71,7 +71,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
-    .testTarget(name: "SetinterpTests", dependencies: ["InterpCore", "InterpFile", "ELF", "setinterp"]),
+    .testTarget(name: "SetinterpTests", dependencies: ["CXattr", "InterpCore", "InterpFile", "ELF", "setinterp"]),
     .testTarget(name: "ELFTests", dependencies: ["ELF"]),
     .testTarget(name: "BeanTests", dependencies: ["Bean"]),
     .testTarget(name: "LoaderCoreTests", dependencies: ["LoaderCore"]),

@@ -10,7 +10,12 @@
 #include <asm/unistd.h>
 #include <linux/auxvec.h>
 #include <linux/errno.h>
+/* Record locks, which nothing here uses: the C library has them with differently named types (see time.h below). */
+#define flock luci_kernel_flock
+#define flock64 luci_kernel_flock64
 #include <linux/fcntl.h>
+#undef flock
+#undef flock64
 #include <linux/futex.h>
 #include <linux/inotify.h>
 #include <linux/memfd.h>

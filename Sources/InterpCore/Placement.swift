@@ -38,8 +38,11 @@ extension Program {
       return segments[$0].p_type == UInt32(PT_LOAD) && flags & UInt32(PF_W) == 0 && flags & UInt32(PF_R) != 0
         && segments[$0].p_filesz == segments[$0].p_memsz && segments[$0].p_filesz > 0
     }
-    return candidates.filter { segments[$0].p_flags & UInt32(PF_X) == 0 }
+    let sorted =
+      candidates.filter { segments[$0].p_flags & UInt32(PF_X) == 0 }
       + candidates.filter { segments[$0].p_flags & UInt32(PF_X) != 0 }
+    // Linkers make two or three; thousands would only cost time.
+    return Array(sorted.prefix(8))
   }
 
   /// Bytes from the end of a segment to the end of its last page in memory. Another segment never starts there:

@@ -82,6 +82,26 @@ struct Program {
   func offset(ofSegment index: Int) -> UInt64 { header.e_phoff &+ UInt64(index) * 56 }
   func offset(ofSection index: Int) -> UInt64 { header.e_shoff &+ UInt64(index) * 64 }
 
+  /// Offsets of st_value of the section symbols (STT_SECTION) that stand for PT_INTERP's section, which move with it.
+  /// Other symbols there, if any, belong to code that reads the old bytes, and these stay where they are.
+  var interpreterSymbols: [UInt64] {
+    guard let index = interpreterSection, let sections else { return [] }
+    var places: [UInt64] = []
+    for table in sections where table.sh_type == UInt32(SHT_SYMTAB) {
+      guard let bytes = file.copy(at: table.sh_offset, count: table.sh_size) else { continue }
+      bytes.withELFBytes {
+        for entry in 0..<UInt64(bytes.count / 24) {
+          guard let symbol = $0.load(Elf64_Sym.self, at: entry * 24), Int(symbol.st_shndx) == index,
+            symbol.st_info & 0xf == UInt8(STT_SECTION), symbol.st_value == sections[index].sh_addr
+          else { continue }
+          places.append(table.sh_offset + entry * 24 + 8)
+        }
+      }
+    }
+    // A linker makes one at most.
+    return Array(places.prefix(2))
+  }
+
   /// Everything of the file that has an owner: header, tables, segments and sections, as offsets.
   var usedRanges: [AddressRange] {
     var ranges = [

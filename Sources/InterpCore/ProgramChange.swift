@@ -9,6 +9,8 @@ private enum Field {
   static var sizesOfSegment: (offset: UInt64, count: UInt64) { (32, 16) }
   /// sh_addr, sh_offset, sh_size.
   static var placeOfSection: (offset: UInt64, count: UInt64) { (16, 24) }
+  /// st_value itself.
+  static var valueOfSymbol: (offset: UInt64, count: UInt64) { (0, 8) }
   static var segmentOffset: UInt64 { 8 }
   static var sectionOffset: UInt64 { 24 }
   static var sectionTable: UInt64 { 40 }
@@ -21,6 +23,7 @@ extension Program {
     if let segment = plan.segment {
       places.append((offset(ofSegment: segment), Field.sizesOfSegment))
       if let section = interpreterSection { places.append((offset(ofSection: section), Field.placeOfSection)) }
+      places += interpreterSymbols.map { ($0, Field.valueOfSymbol) }
     }
     return places.map { entry, field in
       let offset = entry + field.offset
@@ -51,6 +54,7 @@ extension Program {
         entry.sh_offset = moved.p_offset
         entry.sh_size = size
         result.store(entry, at: offset(ofSection: section))
+        for symbol in interpreterSymbols { result.store(moved.p_vaddr, at: symbol) }
       }
     }
     result.store(moved, at: offset(ofSegment: interpreterIndex))

@@ -27,6 +27,13 @@ struct ExtendedAttributes: Equatable {
       && left.values.allSatisfy { one in right.values.contains { $0.name == one.name && $0.value == one.value } }
   }
 
+  /// Only what the kernel drops when the file is written to.
+  var capabilities: ExtendedAttributes {
+    var some = self
+    some.values = values.filter { $0.name == Array("security.capability".utf8) }
+    return some
+  }
+
   struct Failure: Error {
     let name: String
     let errno: Errno
@@ -34,10 +41,10 @@ struct ExtendedAttributes: Equatable {
 
   /// Gives `file` these attributes. One that has its value already is left alone: labels are often given by the
   /// system, and setting them is not everybody's right.
-  func apply(to file: FileDescriptor) throws(Failure) {
+  func apply(to file: FileDescriptor, always: Bool = false) throws(Failure) {
     for (name, value) in values {
       let current = try? ExtendedAttributes.value(of: name, in: file)
-      if current == value { continue }
+      if current == value, !always { continue }
       if fsetxattr(file.rawValue, ExtendedAttributes.cString(name), value, value.count, 0) != 0 {
         throw Failure(name: String(decoding: name, as: UTF8.self), errno: Errno(rawValue: errno))
       }

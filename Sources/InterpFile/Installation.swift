@@ -125,7 +125,21 @@ public struct Installation {
       if isStrict { throw failure }
       warnings.append(failure.description)
     }
+    if try Stat(file).permissions.rawValue == mode { return }
     guard fchmod(descriptor, mode) == 0 else { throw Errno(rawValue: errno) }
+  }
+
+  /// Writing takes away set-user-ID and capabilities. Who can't give them back must not write.
+  private static func checkRights(_ file: FileDescriptor, _ old: TargetFile) throws(FileError) {
+    let mode = old.status.permissions.rawValue
+    if mode & 0o6000 != 0, fchmod(file.rawValue, mode) != 0 {
+      throw FileError(old.name, Errno(rawValue: errno), doing: "can't keep set-user-ID or set-group-ID")
+    }
+    do throws(ExtendedAttributes.Failure) {
+      try old.attributes.capabilities.apply(to: file, always: true)
+    } catch {
+      throw FileError(old.name, error.errno, doing: "can't keep the attribute \(error.name)")
+    }
   }
 
   /// In place, with a way back.
@@ -138,6 +152,7 @@ public struct Installation {
       throw FileError(old.name, error, doing: "\(names)has to be rewritten in place")
     }
     defer { _ = try? file.close() }
+    try Installation.checkRights(file, old)
     let backup = Installation.backup(of: old)
     do {
       try Installation.rewrite(file, from: old.content, to: content)
