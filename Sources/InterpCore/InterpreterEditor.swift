@@ -42,27 +42,36 @@ public enum InterpreterEditor {
     let base = restoration(of: changed)?.bytes ?? bytes
     let program = base == bytes ? changed : try Program(base)
     let original = Self.path(in: program.area)
-    if original == path { return Change(bytes: base, placement: base == bytes ? .unchanged : .inPlace) }
+    if original == path { return Change(bytes: base, placement: base == bytes ? .unchanged : .restored) }
     if let result = inPlace(program, path: path, original: original), isUndone(result, to: base) {
       return Change(bytes: result, placement: result == bytes ? .unchanged : .inPlace)
     }
+    return try moved(program, path: path, original: original, from: bytes)
+  }
+
+  /// To another place in the file.
+  private static func moved(
+    _ program: Program, path: [UInt8], original: [UInt8], from bytes: [UInt8]
+  ) throws(InterpreterError) -> Change {
+    let base = program.file.bytes
     let hash = base.withELFBytes { FNV1a.hash($0) }
     var record = RecordBuilder(original: original, originalSize: UInt64(base.count), originalHash: hash)
-    var limit = 0
-    for plan in [Program.paddingPlan, Program.insertionPlan, Program.optionalAppendingPlan] {
-      // How many patches there are depends on the plan, and the plan on the size: the largest number comes first.
-      record.patches = program.patches(for: Plan(placement: .padding, offset: 0, segment: 0))
-      let largest = path.count + 1 + record.size
-      limit = max(limit, largestArea - 1 - record.size)
-      guard largest <= largestArea, let plan = plan(program)(largest) else { continue }
+    // How many patches there are depends on the plan, and the plan on the size: the largest number counts.
+    record.patches = program.patches(for: Plan(placement: .padding, offset: 0, segment: 0))
+    let size = path.count + 1 + record.size
+    guard size <= largestArea else { throw .pathTooLong(limit: max(largestArea - 1 - record.size, 0)) }
+    let plans = [
+      program.paddingPlan(size: size), program.insertionPlan(size: size), program.appendingPlan(size: size),
+    ]
+    for case let plan? in plans {
       record.patches = program.patches(for: plan)
       record.addedOffset = plan.inserted > 0 ? plan.offset : 0
       record.addedCount = plan.inserted
-      let result = program.applying(plan, area: record.area(path: path, size: largest))
+      let result = program.applying(plan, area: record.area(path: path, size: size))
       guard isUndone(result, to: base) else { continue }
       return Change(bytes: result, placement: result == bytes ? .unchanged : plan.placement)
     }
-    throw .pathTooLong(limit: max(limit, 0))
+    throw .notReversible
   }
 
   /// What comes before the first NUL.
@@ -108,8 +117,4 @@ public enum InterpreterEditor {
     guard let program = try? Program(result), let restored = restoration(of: program) else { return false }
     return restored.isExact && restored.bytes == base
   }
-}
-
-extension Program {
-  fileprivate func optionalAppendingPlan(size: Int) -> Plan? { appendingPlan(size: size) }
 }

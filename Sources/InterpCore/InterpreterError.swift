@@ -12,6 +12,8 @@ public enum InterpreterError: Error, Equatable {
   /// The most bytes that a path may have here.
   case pathTooLong(limit: Int)
   case nothingRemembered
+  /// Tables that overlap each other: no way to place the path could be undone.
+  case notReversible
 
   /// The message without the file's name.
   public var message: String {
@@ -25,6 +27,7 @@ public enum InterpreterError: Error, Equatable {
     case .nulInPath: "the path of the new interpreter contains a NUL byte"
     case .pathTooLong(let limit): "the path of the new interpreter is too long: at most \(limit) bytes fit"
     case .nothingRemembered: "no original interpreter is remembered in this file"
+    case .notReversible: "overlapping headers: the change could not be undone"
     }
   }
 }

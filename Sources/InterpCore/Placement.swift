@@ -5,6 +5,8 @@ import ELF
 public enum Placement: Equatable, Sendable {
   /// The file has this interpreter already.
   case unchanged
+  /// It is the original: the file is as it was before the first change.
+  case restored
   /// Over the old path; nothing else changes.
   case inPlace
   /// Into unused zeros between a read-only segment's end and its page's end: the file keeps its size and the
@@ -84,7 +86,7 @@ extension Program {
       guard header.e_phoff < start, !used.contains(where: { $0.start < start && $0.end > start }) else { continue }
       let moved = segments.filter { $0.p_offset >= start }
       let alignment = moved.reduce(Segments.pageSize) { max($0, $1.p_align) }
-      guard alignment <= 1 << 16, alignment & (alignment - 1) == 0 else { continue }
+      guard alignment <= 1 << 21, alignment & (alignment - 1) == 0 else { continue }
       let inserted = (UInt64(size) + alignment - 1) & ~(alignment - 1)
       return Plan(placement: .insertedPadding, offset: start, segment: index, inserted: Int(inserted))
     }

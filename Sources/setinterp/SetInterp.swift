@@ -101,6 +101,7 @@ extension Placement {
   var text: String {
     switch self {
     case .unchanged: "has this interpreter already"
+    case .restored: "the original interpreter is back"
     case .inPlace: "written in place"
     case .padding: "written into the padding of a segment"
     case .insertedPadding: "written into padding that was added to a segment"

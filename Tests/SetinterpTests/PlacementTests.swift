@@ -27,6 +27,8 @@ import Testing
     Build(flags: "-pie -fPIE -fuse-ld=lld", placement: .appended, survivesStrip: false, appended: true),
     Build(flags: "-no-pie -fuse-ld=lld", placement: .appended, survivesStrip: false, appended: true),
     Build(flags: "-pie -fPIE -fuse-ld=lld -Wl,-z,separate-loadable-segments", placement: .padding),
+    Build(flags: "-no-pie -g -fuse-ld=lld -Wl,-z,max-page-size=0x200000", placement: .insertedPadding),
+    Build(flags: "-no-pie -Wl,-z,max-page-size=0x200000 -Wl,-z,noseparate-code", placement: .padding),
     Build(flags: "-pie -fPIE -g -fuse-ld=gold", placement: .padding),
     Build(flags: "-no-pie -fuse-ld=gold", placement: .padding),
     Build(flags: "-pie -fPIE -fuse-ld=mold", placement: .insertedPadding),
