@@ -153,7 +153,7 @@ public struct Installation {
     }
     defer { _ = try? file.close() }
     try Installation.checkRights(file, old)
-    let backup = Installation.backup(of: old)
+    let backup = try Installation.backup(of: old)
     do {
       try Installation.rewrite(file, from: old.content, to: content)
       try giveAttributes(to: file, name: old.name)
@@ -169,8 +169,9 @@ public struct Installation {
     _ file: FileDescriptor, _ old: TargetFile, backup: FilePath?, after first: FileError
   ) -> FileError {
     do {
-      try file.resize(to: 0)
-      try file.writeAll(toAbsoluteOffset: 0, old.content)
+      // Over what is there, without cutting it off first: on a full disk freed blocks may not come back.
+      try Installation.rewrite(file, from: content, to: old.content)
+      try file.resize(to: Int64(old.content.count))
       _ = fchmod(file.rawValue, old.status.permissions.rawValue)
       try? old.attributes.apply(to: file)
       try Installation.sync(file)

@@ -28,8 +28,8 @@ extension Installation {
     return nil
   }
 
-  /// A copy of the old content beside it, on disk; nil where the directory takes none.
-  static func backup(of old: TargetFile) -> FilePath? {
+  /// A copy of the old content beside it, on disk; nil where the directory takes no new file.
+  static func backup(of old: TargetFile) throws(FileError) -> FilePath? {
     guard let (path, file) = temporary(beside: old.path) else { return nil }
     do {
       try file.closeAfter {
@@ -39,7 +39,7 @@ extension Installation {
       return path
     } catch {
       unlink(path.string)
-      return nil
+      throw FileError(old.name, error, doing: "can't write a copy beside it")
     }
   }
 

@@ -132,4 +132,38 @@ import Testing
     #expect(try workshop.interpreter(program) == long)
     #expect(try stat("%i %a %u") == inode)
   }
+
+  /// The new file, or the copy beside a file with two names, does not fit: nothing has happened.
+  @Test(arguments: [false, true]) func noSpace(_ linked: Bool) throws {
+    let command = try #require(try workshop.setinterpPath())
+    let before = try workshop.read(program)
+    if linked { try workshop.shell("ln program second") }
+    let outcome = try workshop.shell("trap '' XFSZ; ulimit -f 8; exec \"$1\" program \(long)", command)
+    #expect(outcome.status == 1)
+    #expect(outcome.errors.contains("setinterp: program: can't write"))
+    #expect(outcome.errors.hasSuffix(": File too large\n"))
+    #expect(try workshop.read(program) == before)
+    #expect(try workshop.shell("ls -A").output == (linked ? "program\nsecond\n" : "program\n"))
+  }
+
+  /// In place, without a copy, and the file can't grow by as much as it has to: the old bytes are put back.
+  @Test func rollBack() throws {
+    guard geteuid() == 0, let lld = try workshop.compile("-fuse-ld=lld", name: "lld") else { return }
+    let command = try #require(try workshop.setinterpPath())
+    let plain = try workshop.read(lld)
+    let blocks = plain.count / 512 + 2
+    let before = plain + [UInt8](repeating: 1, count: blocks * 512 - 100 - plain.count)
+    let target = try workshop.write(before, to: "target")
+    try workshop.shell("cp \"$1\" ./command; chmod 755 . command", command)
+    chown(target, 65534, 65534)
+    let outcome = try workshop.shell(
+      """
+      trap '' XFSZ; ulimit -f \(blocks)
+      exec setpriv --reuid=65534 --regid=65534 --clear-groups ./command target \(long)
+      """)
+    guard outcome.status != 126, outcome.status != 127 else { return }
+    #expect(outcome.status == 1)
+    #expect(outcome.errors.hasSuffix("setinterp: target: File too large\n"))
+    #expect(try workshop.read(target) == before)
+  }
 }
