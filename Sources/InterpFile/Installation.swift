@@ -171,7 +171,6 @@ public struct Installation {
     do {
       // Over what is there, without cutting it off first: on a full disk freed blocks may not come back.
       try Installation.rewrite(file, from: content, to: old.content)
-      try file.resize(to: Int64(old.content.count))
       _ = fchmod(file.rawValue, old.status.permissions.rawValue)
       try? old.attributes.apply(to: file)
       try Installation.sync(file)
