@@ -10,12 +10,14 @@
 #include <asm/unistd.h>
 #include <linux/auxvec.h>
 #include <linux/errno.h>
-/* Record locks, which nothing here uses: the C library has them with differently named types (see time.h below). */
-#define flock luci_kernel_flock
-#define flock64 luci_kernel_flock64
+/* The kernel's definitions of these are written otherwise than the C library's, which makes them two different types
+   of one name where hosted tests see both. Nothing uses them. */
+#define flock kernel_flock
+#define timespec kernel_timespec
+#define timeval kernel_timeval
+#define itimerspec kernel_itimerspec
+#define itimerval kernel_itimerval
 #include <linux/fcntl.h>
-#undef flock
-#undef flock64
 #include <linux/futex.h>
 #include <linux/inotify.h>
 #include <linux/memfd.h>
@@ -24,18 +26,12 @@
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/stat.h>
-/* The C library's header first: linux/time.h would define the same struct with differently named types, and a
-   compilation that sees both modules refuses that. timeval, which nothing here uses, gets out of the way. */
-#include <bits/types/struct_timespec.h>
-#define timeval luci_kernel_timeval
-#define itimerval luci_kernel_itimerval
-#define itimerspec luci_kernel_itimerspec
-#define timezone luci_kernel_timezone
 #include <linux/time.h>
+#undef flock
+#undef timespec
 #undef timeval
-#undef itimerval
 #undef itimerspec
-#undef timezone
+#undef itimerval
 
 #define LUCI_INLINE static inline __attribute__((always_inline))
 
