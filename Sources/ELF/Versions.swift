@@ -10,6 +10,18 @@ public struct SymbolVersion {
   /// VER_FLG_WEAK of a need: its absence is no error.
   public let isWeak: Bool
 
+  init(name: Bytes, hash: UInt32, file: Bytes, isWeak: Bool) {
+    self.name = name
+    self.hash = hash
+    self.file = file
+    self.isWeak = isWeak
+  }
+
+  /// A version by name alone, as dlvsym(3) asks for it.
+  public init(named name: Bytes) {
+    self.init(name: name, hash: SymbolName.sysvHash(name), file: .empty, isWeak: false)
+  }
+
   public func isSame(as other: SymbolVersion) -> Bool { hash == other.hash && name == other.name }
 }
 

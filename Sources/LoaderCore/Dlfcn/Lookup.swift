@@ -9,9 +9,7 @@ extension Program {
     lock.lock()
     defer { lock.unlock() }
     let wanted = SymbolName(name)
-    let wantedVersion = version.map {
-      SymbolVersion(name: $0, hash: SymbolName.sysvHash($0), file: .empty, isWeak: false)
-    }
+    let wantedVersion = version.map { SymbolVersion(named: $0) }
     let found: Definition?
     if handle == Program.defaultHandle {
       found = findDefault(wanted, wantedVersion, caller: caller)
