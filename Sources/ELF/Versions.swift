@@ -10,6 +10,13 @@ public struct SymbolVersion {
   /// VER_FLG_WEAK of a need: its absence is no error.
   public let isWeak: Bool
 
+  public init(name: Bytes, hash: UInt32, file: Bytes, isWeak: Bool) {
+    self.name = name
+    self.hash = hash
+    self.file = file
+    self.isWeak = isWeak
+  }
+
   public func isSame(as other: SymbolVersion) -> Bool { hash == other.hash && name == other.name }
 }
 
