@@ -64,12 +64,15 @@ public struct Bytes {
     return Bytes(start: start + Int(offset), count: count - Int(offset))
   }
 
-  /// The NUL-terminated string at `offset` without its NUL; nil where it does not end inside.
-  public func cString(at offset: UInt64) -> Bytes? {
+  /// The NUL-terminated string at `offset` without its NUL; nil where it does not end inside, or not within
+  /// `limit` bytes. Tables of many names need a limit: names may all lie on top of each other, and the search for
+  /// their ends would take the product of both sizes.
+  public func cString(at offset: UInt64, limit: Int = Int.max) -> Bytes? {
     guard offset < UInt64(count) else { return nil }
     let first = Int(offset)
+    let last = count - first > limit ? first + limit : count
     var end = first
-    while end < count {
+    while end < last {
       if start.load(fromByteOffset: end, as: UInt8.self) == 0 {
         return Bytes(start: start + first, count: end - first)
       }

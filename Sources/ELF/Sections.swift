@@ -42,7 +42,7 @@ public struct Sections {
     for index in 0..<header.sectionHeaderCount {
       guard let entry = table.load(Elf64_Shdr.self, at: index * entrySize) else { break }
       let position = header.sectionHeaderOffset + UInt64(index * entrySize)
-      guard let name = names.cString(at: UInt64(entry.sh_name)) else {
+      guard let name = names.cString(at: UInt64(entry.sh_name), limit: 4096) else {
         throw ELFError(.sectionHeaders, at: position)
       }
       if entry.sh_type != UInt32(SHT_NOBITS), entry.sh_type != UInt32(SHT_NULL) {

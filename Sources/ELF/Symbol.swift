@@ -75,8 +75,8 @@ public struct SymbolTable {
   /// The symbol's name; nil where the offset lies outside the string table.
   public func name(of symbol: Symbol) -> Bytes? { strings.cString(at: symbol.nameOffset) }
 
-  /// A name by its offset, for DT_NEEDED, DT_SONAME and the like.
-  public func string(at offset: UInt64) -> Bytes? { strings.cString(at: offset) }
+  /// A name by its offset, for DT_NEEDED, DT_SONAME, versions and the like: at most as long as a path (PATH_MAX).
+  public func string(at offset: UInt64) -> Bytes? { strings.cString(at: offset, limit: 4096) }
 
   /// Compares without first looking for the string's end.
   @inline(__always)

@@ -85,4 +85,26 @@ import Testing
       "opcodes: \(tally.agreed) agreed, \(tally.different) different, \(tally.refused) refused, \(tally.extra) extra")
     #expect(tally.different == 0 && tally.refused == 0, "\(tally.samples)")
   }
+
+  /// Random bytes behind random prefixes and escapes: where both decode, they agree.
+  @Test func randomInstructions() {
+    let oracle = ZydisOracle()
+    var random = TestRandom(0xdec0de)
+    var tally = Tally()
+    let heads: [[UInt8]] = [
+      [], [0x0f], [0x0f, 0x38], [0x0f, 0x3a], [0x62], [0xc4], [0xc5], [0x8f], [0x66], [0xf2], [0xf3], [0xf0],
+      [0x0f, 0x0f],
+    ]
+    var bytes = [UInt8](repeating: 0, count: 18)
+    for round in 0..<400_000 {
+      for index in 0..<bytes.count { bytes[index] = UInt8(truncatingIfNeeded: random.next() >> 40) }
+      let head = heads[round % heads.count]
+      bytes.replaceSubrange(0..<head.count, with: head)
+      bytes.withUnsafeBytes { _ = tally.compare(oracle, Bytes($0), at: 0) }
+    }
+    print(
+      "random: \(tally.agreed) agreed, \(tally.different) different, \(tally.refused) refused, \(tally.extra) extra")
+    let samples = tally.samples.filter { !$0.hasPrefix("extra") }
+    #expect(tally.different == 0 && tally.refused == 0, "\(samples)")
+  }
 }

@@ -29,7 +29,11 @@ struct ZydisOracle {
     }
     // ZYAN_SUCCESS is a macro that Swift doesn't see: the sign bit is the error bit.
     guard status & 0x8000_0000 == 0 else { return nil }
-    return fields(instruction)
+    // Knights Corner's own instructions (MVEX, JKZD) share their encodings with nothing that runs Linux programs.
+    switch instruction.meta.isa_ext {
+    case ZYDIS_ISA_EXT_KNC, ZYDIS_ISA_EXT_KNCE, ZYDIS_ISA_EXT_KNCV: return nil
+    default: return fields(instruction)
+    }
   }
 
   private func fields(_ instruction: ZydisDecodedInstruction) -> Fields {

@@ -1,7 +1,9 @@
 /// What Bean needs to know of one machine instruction: how long it is, where its displacement and immediate lie,
 /// and which of them are relative to the end of the instruction.
 ///
-/// Offsets count from the instruction's first byte, sizes are bytes; size 0 means: no such field.
+/// Offsets count from the instruction's first byte, sizes are bytes; size 0 means: no such field. The absolute
+/// address of MOV A0 to A3 counts as a displacement of 8 bytes; the two immediates of ENTER, EXTRQ and INSERTQ lie
+/// side by side and count as one field.
 public struct Instruction: Equatable {
   /// What the instruction does to the flow of control.
   public enum Flow: UInt8, Equatable, Sendable {
