@@ -20,6 +20,7 @@ struct BindingProof {
 
   mutating func prove() {
     collectReferences()
+    patches.sort { $0.fieldAddress < $1.fieldAddress }
     checkWideImmediates()
     for load in new.file.segments.loads where load.isExecutable { scan(load) }
     scanConstants()
