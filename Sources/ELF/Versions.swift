@@ -10,7 +10,7 @@ public struct SymbolVersion {
   /// VER_FLG_WEAK of a need: its absence is no error.
   public let isWeak: Bool
 
-  init(name: Bytes, hash: UInt32, file: Bytes, isWeak: Bool) {
+  public init(name: Bytes, hash: UInt32, file: Bytes, isWeak: Bool) {
     self.name = name
     self.hash = hash
     self.file = file

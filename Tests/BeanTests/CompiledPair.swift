@@ -46,14 +46,7 @@ struct CompiledPair {
     guard process.terminationStatus == 0 else {
       throw BuildError(description: String(decoding: text, as: UTF8.self))
     }
-    return keep(try Data(contentsOf: output))
-  }
-
-  /// The bytes must outlive everything that refers to them; a test's process is short-lived.
-  static func keep(_ data: Data) -> Bytes {
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: data.count, alignment: 16)
-    data.copyBytes(to: memory)
-    return Bytes(UnsafeRawBufferPointer(memory))
+    return TestFile.keep([UInt8](try Data(contentsOf: output)))
   }
 }
 

@@ -90,10 +90,11 @@ import Testing
       int scale(int x) { return two *= x * 5; }
       """
     }
-    for model in ["initial-exec", "global-dynamic"] {
+    // In the local-dynamic model the offsets stand in the code, which is not the same then.
+    for (model, code) in [("initial-exec", "code-disagrees"), ("local-dynamic", "tls-layout")] {
       let options = CompiledPair.defaultOptions + ["-fno-toplevel-reorder", "-ftls-model=" + model]
       let pair = try CompiledPair(source("one", "two"), source("two", "one"), options: options)
-      #expect(try pair.codes() == ["code-disagrees"], "\(model)")
+      #expect(try pair.codes() == [code], "\(model)")
     }
   }
 

@@ -11,7 +11,7 @@ struct SubjectTests {
     let directory = root.appendingPathComponent("\(package)_\(version)_amd64")
     for folder in ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"] {
       let file = directory.appendingPathComponent(folder).appendingPathComponent(name)
-      if let data = try? Data(contentsOf: file) { return CompiledPair.keep(data) }
+      if let bytes = TestFile.read(file.path) { return bytes }
     }
     throw CompiledPair.BuildError(description: "no \(name) in \(directory.path)")
   }

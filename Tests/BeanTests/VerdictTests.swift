@@ -9,7 +9,7 @@ import Testing
     static int limit = 4;
     static char buffer[64];
     static int helper(int x) { return x * 3 + counter; }
-    int step(int x) { counter += x; buffer[x & 63] = 1; return helper(x) + limit; }
+    int step(int x) { counter += x; return helper(x) + limit + buffer[x & 63]++; }
     int get(void) { return limit; }
     void set(int x) { limit = x; }
     """

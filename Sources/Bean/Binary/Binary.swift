@@ -19,9 +19,20 @@ public final class Binary {
     relocations = try RelocationIndex(file)
     symbols = try SymbolIndex(file, sections)
     state = StateLayout(file, regions)
-    map = try FunctionMap(file)
     slotNames = SlotNames(regions, relocations, symbols)
-    code = CodeTable(file, map, slotNames)
+    (map, code) = try Binary.decode(file, slotNames)
+  }
+
+  /// Decodes all functions once: those that tables know first, since their branches tell where others begin.
+  private static func decode(_ file: ObjectFile, _ names: SlotNames) throws(ELFError) -> (FunctionMap, CodeTable) {
+    var code = CodeTable()
+    let map = try FunctionMap(file) { (known) in
+      code.add(known, file, names)
+      return code.branchTargets(known)
+    }
+    code.add(map.functions.filter { $0.source == .gap || code.index(startingAt: $0.range.start) == nil }, file, names)
+    code.sort()
+    return (map, code)
   }
 
   /// Without section headers nobody can tell state from a GOT.

@@ -44,20 +44,36 @@ public struct CodeTable {
   }
 
   public private(set) var functions: [Function] = []
-  /// In order of address.
+  /// In order of address within each function.
   public private(set) var references: [CodeReference] = []
   /// Addresses of MOVABS whose value would fit into four bytes: compilers write these only for the medium and large
   /// code model, where the value is a distance that the linker filled in.
   public private(set) var wideImmediates: [(address: UInt64, value: UInt64)] = []
 
-  init(_ file: ObjectFile, _ map: FunctionMap, _ context: SlotNames) {
-    functions.reserveCapacity(map.functions.count)
-    references.reserveCapacity(file.bytes.count / 32)
-    for function in map.functions {
+  /// Decodes functions that are not in the table yet.
+  mutating func add(_ found: [FoundFunction], _ file: ObjectFile, _ context: SlotNames) {
+    functions.reserveCapacity(functions.count + found.count)
+    for function in found {
       let bytes = file.image.bytes(at: function.range.start, count: function.range.count) ?? .empty
       decode(bytes, function, context)
     }
   }
+
+  /// Where branches lead from functions of the table to where none of it is.
+  func branchTargets(_ known: [FoundFunction]) -> [UInt64] {
+    var found: [UInt64] = []
+    for function in functions where !function.isLinkage {
+      for reference in references[function.first..<function.end] where reference.kind == .branch {
+        guard reference.target != found.last, FunctionMap.index(in: known, containing: reference.target) == nil
+        else { continue }
+        found.append(reference.target)
+      }
+    }
+    return found
+  }
+
+  /// To be called once all functions were added.
+  mutating func sort() { functions.sort { $0.range.start < $1.range.start } }
 
   private mutating func decode(_ bytes: Bytes, _ function: FoundFunction, _ context: SlotNames) {
     let range = function.range
@@ -139,17 +155,5 @@ public struct CodeTable {
     }
     guard low < functions.count, functions[low].range.contains(address) else { return nil }
     return low
-  }
-
-  /// The reference whose field is at exactly `field`.
-  public func reference(at field: UInt64) -> CodeReference? {
-    var low = 0
-    var high = references.count
-    while low < high {
-      let middle = (low &+ high) / 2
-      if references[middle].field < field { low = middle &+ 1 } else { high = middle }
-    }
-    guard low < references.count, references[low].field == field else { return nil }
-    return references[low]
   }
 }

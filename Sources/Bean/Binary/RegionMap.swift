@@ -63,7 +63,9 @@ public struct RegionMap {
     if !section.isWritable { return .readOnly }
     if section.isTLS { return .threadImage }
     if section.name.hasPrefix(".got") { return .got }
-    if let table = file.dynamic?.pltGOT, section.range.contains(table), isTableOfPointers(section.name) { return .got }
+    if let table = file.dynamic?.pltGOT, section.range.contains(table), isTableOfPointers(section.name) {
+      return .got
+    }
     if let relro = file.segments.relro, relro.contains(section.address) { return .relro }
     return isConstantByName(section.name) ? .relro : .state
   }

@@ -59,7 +59,8 @@ extension Comparison {
       return word == 0 || word == UInt64.max ? .none : .function(word)
     }
     if let symbol = binary.symbols.symbol(of: entry) {
-      return symbol.symbol.isUndefined ? .symbol(entry) : .function(symbol.symbol.value &+ UInt64(bitPattern: entry.addend))
+      return symbol.symbol.isUndefined
+        ? .symbol(entry) : .function(symbol.symbol.value &+ UInt64(bitPattern: entry.addend))
     }
     return .function(UInt64(bitPattern: entry.addend))
   }

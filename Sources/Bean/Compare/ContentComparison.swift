@@ -77,7 +77,9 @@ struct ContentComparison {
   /// Other objects must be the same, but for zeros behind the shorter one, which are padding.
   private mutating func compareUnequal(_ pair: Pair, _ a: UInt64, _ b: UInt64, root: Pair) {
     let common = min(a, b)
-    let rest = a > b ? old.file.image.bytes(at: pair.old &+ common, count: a &- common)
+    let rest =
+      a > b
+      ? old.file.image.bytes(at: pair.old &+ common, count: a &- common)
       : new.file.image.bytes(at: pair.new &+ common, count: b &- common)
     var isPadding = common != 0 && (rest?.count ?? 64) < 64
     if let rest, isPadding { for index in 0..<rest.count where rest[index] != 0 { isPadding = false } }

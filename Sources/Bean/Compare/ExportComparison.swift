@@ -8,7 +8,9 @@ extension Comparison {
       // Versions are symbols of their own, without content.
       if entry.symbol.isAbsolute { continue }
       let other = new.symbols.export(entry.name, entry.version, hash: entry.hash)
-      guard let kind = Comparison.fault(entry.symbol, other?.symbol), isUsed(entry.name, entry.version) else { continue }
+      guard let kind = Comparison.fault(entry.symbol, other?.symbol), isUsed(entry.name, entry.version) else {
+        continue
+      }
       missingExports.append(MissingExport(name: entry.name, version: entry.version, kind: kind))
       refuse(
         Refusal(

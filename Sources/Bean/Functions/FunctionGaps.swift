@@ -14,16 +14,18 @@ struct FunctionGaps {
   private(set) var padding: [AddressRange] = []
   private(set) var undecoded: [AddressRange] = []
 
-  init(_ image: Image, known: [Function], starts: [UInt64]) {
+  init(_ image: Image, known: [Function], starts: [UInt64], branchTargets: [UInt64]) {
     self.image = image
     self.known = known
     named = starts
     self.starts = starts
-    addBranchTargets()
+    if branchTargets.isEmpty { return }
+    self.starts += branchTargets
+    self.starts.sort()
   }
 
   /// Direct branches out of known functions to where none is known.
-  private mutating func addBranchTargets() {
+  static func branchTargets(_ image: Image, _ known: [Function]) -> [UInt64] {
     var found: [UInt64] = []
     for function in known where function.source != .plt {
       guard let code = image.bytes(at: function.range.start, count: function.range.count) else { continue }
@@ -37,9 +39,7 @@ struct FunctionGaps {
         found.append(target)
       }
     }
-    if found.isEmpty { return }
-    starts += found
-    starts.sort()
+    return found
   }
 
   /// Looks at all gaps of `region`. Regions come in ascending order.

@@ -42,6 +42,12 @@ public struct FunctionMap {
   public let unwind: UnwindTable
 
   public init(_ file: ObjectFile) throws(ELFError) {
+    try self.init(file) { FunctionGaps.branchTargets(file.image, $0) }
+  }
+
+  /// For whoever decodes all functions anyway: `branchTargets` gets the functions that tables know, and returns
+  /// where branches lead from them to where none of them is.
+  init(_ file: ObjectFile, branchTargets: ([Function]) -> [UInt64]) throws(ELFError) {
     let regions = CodeRegions(file)
     outsideSections = regions.outside
     unwind = try FunctionMap.unwindTable(file, regions.sections)
@@ -50,7 +56,8 @@ public struct FunctionMap {
     try sources.addSymbols()
     sources.addStarts()
     let known = sources.resolved()
-    var gaps = FunctionGaps(file.image, known: known, starts: sources.starts)
+    var gaps = FunctionGaps(
+      file.image, known: known, starts: sources.starts, branchTargets: branchTargets(known))
     for region in regions.code { gaps.scan(region) }
     functions = known + gaps.functions
     functions.sort { $0.range.start < $1.range.start }

@@ -22,6 +22,7 @@ struct BindingProof {
     collectReferences()
     checkWideImmediates()
     for load in new.file.segments.loads where load.isExecutable { scan(load) }
+    patches.sort { $0.fieldAddress < $1.fieldAddress }
     scanConstants()
   }
 
@@ -137,8 +138,24 @@ struct BindingProof {
       let reached = target &+ BindingProof.trailing[index]
       guard new.state.areaTouching(reached) != nil else { continue }
       candidates += 1
-      guard isKnown || isRefuted(field, reached) else { return refuse(at: field, reaching: reached) }
+      guard isKnown || isSettled(field, target, reached) else { return refuse(at: field, reaching: reached) }
       explained += 1
+    }
+  }
+
+  /// Bytes that do not decode as a whole, as where assembly has tables beside its code: the old version may tell.
+  private mutating func isSettled(_ field: UInt64, _ target: UInt64, _ reached: UInt64) -> Bool {
+    switch testimony(field, reached) {
+    case .none: return false
+    case .refuted: return true
+    case .confirmed(let home):
+      // Where the instruction ends does not matter: the displacement changes by the distance to the home.
+      if patches.last?.fieldAddress == field { return true }
+      patches.append(
+        Patch(
+          fieldAddress: field, instructionEnd: field &+ 4 &+ (reached &- target), newTarget: reached, oldTarget: home)
+      )
+      return true
     }
   }
 

@@ -27,7 +27,7 @@ extension BindingProof {
     if doubtful.count == BindingProof.maximumConstantCandidates {
       return refuse(at: doubtful[0].address, reaching: doubtful[0].target)
     }
-    for candidate in doubtful where !isRefuted(candidate.address, candidate.target) {
+    for candidate in doubtful where testimony(candidate.address, candidate.target) != .refuted {
       refuse(at: candidate.address, reaching: candidate.target)
     }
   }
@@ -84,54 +84,5 @@ extension Binary {
       offset += Int(instruction.length)
     }
     return load?.isAdded ?? false
-  }
-}
-
-/// A sign-extending load of 32 bits whose result may be added to the base that it was loaded from.
-private struct RelativeLoad {
-  static var window: Int { 5 }
-
-  let base: UInt8
-  let destination: UInt8
-  var age = 0
-  var isAdded = false
-
-  /// REX.W 63 /r with a memory operand that has a base register, as compilers encode it.
-  init?(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) {
-    let rex = bytes[offset]
-    guard instruction.map == 0, instruction.opcode == 0x63, instruction.modRM < 0xc0, !instruction.isRIPRelative,
-      rex & 0xf8 == 0x48, bytes[offset + 1] == 0x63
-    else { return nil }
-    let low = instruction.modRM & 7 == 4 ? bytes[offset + 3] & 7 : instruction.modRM & 7
-    base = low | (rex & 1) << 3
-    destination = (instruction.modRM >> 3 & 7) | (rex & 4) << 1
-  }
-
-  /// Looks at the next instruction: true if the sum is used otherwise than by a jump.
-  mutating func isAnswer(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) -> Bool {
-    age += 1
-    if isAdded { return age > RelativeLoad.window || instruction.flow != .next }
-    if isSum(instruction, bytes, offset) {
-      isAdded = true
-      age = 0
-    }
-    return false
-  }
-
-  /// ADD r64, r64 of the two, or LEA r64, [the two].
-  private func isSum(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) -> Bool {
-    let rex = bytes[offset]
-    guard instruction.map == 0, rex & 0xf8 == 0x48, bytes[offset + 1] == instruction.opcode else { return false }
-    var a = instruction.modRM & 7 | (rex & 1) << 3
-    var b = (instruction.modRM >> 3 & 7) | (rex & 4) << 1
-    switch instruction.opcode {
-    case 0x01 where instruction.modRM >= 0xc0, 0x03 where instruction.modRM >= 0xc0: break
-    case 0x8d where instruction.modRM & 7 == 4:
-      let sib = bytes[offset + 3]
-      a = sib & 7 | (rex & 1) << 3
-      b = (sib >> 3 & 7) | (rex & 2) << 2
-    default: return false
-    }
-    return a == base && b == destination || a == destination && b == base
   }
 }

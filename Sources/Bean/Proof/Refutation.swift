@@ -1,37 +1,53 @@
-/// What the old version says against a candidate: it has the same bytes among the same neighbours, where they would
-/// reach another variable or none. A real reference would have changed with the distance.
+/// What the old version says about a candidate that decoding does not explain.
 extension BindingProof {
-  /// Bytes before and from the candidate that must be the same, where the section has them.
-  private static var before: UInt64 { 16 }
-  private static var after: UInt64 { 20 }
+  enum Testimony: Equatable {
+    /// It has no such place.
+    case none
+    /// It has the same four bytes among the same neighbours, where they would reach another variable or none: a real
+    /// reference would have changed with the distance.
+    case refuted
+    /// Among the same neighbours it has another value that reaches the same variable: this is a reference, to there.
+    case confirmed(UInt64)
+  }
 
-  func isRefuted(_ address: UInt64, _ target: UInt64) -> Bool {
+  /// Bytes before and behind the candidate's four that must be the same.
+  private static var neighbours: UInt64 { 16 }
+
+  func testimony(_ address: UInt64, _ target: UInt64) -> Testimony {
     guard let region = new.regions.region(containing: address),
       let home = comparison.old.regions.regions.first(where: { $0.name == region.name && $0.kind == region.kind }),
       let bytes = comparison.old.file.image.bytes(at: home.range.start, count: home.range.count),
       let all = new.file.image.bytes(at: region.range.start, count: region.range.count)
-    else { return false }
+    else { return .none }
     let offset = address &- region.range.start
-    let before = min(offset, BindingProof.before)
-    let after = min(region.range.count &- offset, BindingProof.after)
-    guard before &+ after >= BindingProof.after,
-      let window = all.slice(at: offset &- before, count: before &+ after)
-    else { return false }
+    let before = min(offset, BindingProof.neighbours)
+    let behind = min(region.range.count &- offset &- 4, BindingProof.neighbours)
+    guard before >= 8, behind >= 8, let head = all.slice(at: offset &- before, count: before),
+      let tail = all.slice(at: offset &+ 4, count: behind)
+    else { return .none }
+    let judge = { (first: UInt64) -> Testimony in
+      guard bytes.slice(at: first &+ before &+ 4, count: behind) == tail else { return .none }
+      return testimony(address, target, from: home.range.start &+ first &+ before)
+    }
     let first = expected(address) &- before &- home.range.start
-    if bytes.slice(at: first, count: UInt64(window.count)) == window {
-      return isElsewhere(home.range.start &+ first &+ before, address, target)
+    if bytes.slice(at: first, count: before) == head, judge(first) != .none { return judge(first) }
+    var result = Testimony.none
+    bytes.forEachOccurrence(of: head) { (position) in
+      result = judge(position)
+      return result != .none
     }
-    var isRefuted = false
-    bytes.forEachOccurrence(of: window) { (position) in
-      isRefuted = isElsewhere(home.range.start &+ position &+ before, address, target)
-      return isRefuted
-    }
-    return isRefuted
+    return result
   }
 
-  /// Would the same bytes at `place` of the old version reach something else?
-  private func isElsewhere(_ place: UInt64, _ address: UInt64, _ target: UInt64) -> Bool {
-    !comparison.mapping.agrees(new: target, old: place &+ (target &- address))
+  /// `place` is that of the four bytes in the old version.
+  private func testimony(_ address: UInt64, _ target: UInt64, from place: UInt64) -> Testimony {
+    guard let before = comparison.old.file.image.load(Int32.self, at: place),
+      let after = new.file.image.load(Int32.self, at: address)
+    else { return .none }
+    let reached = place &+ (target &- address) &+ UInt64(bitPattern: Int64(before) &- Int64(after))
+    let agrees = comparison.mapping.isSame(new: target, old: reached)
+    if before == after { return agrees ? .none : .refuted }
+    return agrees ? .confirmed(reached) : .none
   }
 
   /// Where `address` of the new version is likely to be found in the old one: at the same distance from the function

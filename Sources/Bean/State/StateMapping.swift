@@ -33,7 +33,8 @@ public struct StateMapping {
   /// Do `new` and `old` stand for the same place? At the border of two sections either reading may be meant, and
   /// a biased address may lie just outside of the section that it is derived from.
   public func agrees(new: UInt64, old: UInt64) -> Bool {
-    for piece in pieces where new &- (piece.new.start &- StateMapping.bias) <= piece.new.count &+ 2 &* StateMapping.bias {
+    for piece in pieces
+    where new &- (piece.new.start &- StateMapping.bias) <= piece.new.count &+ 2 &* StateMapping.bias {
       if old &- piece.old == new &- piece.new.start { return true }
     }
     return false
@@ -63,7 +64,8 @@ public struct StateMapping {
       return .at(home)
     }
     var found = Home.none
-    for piece in pieces where new &+ StateMapping.bias >= piece.new.start && new <= piece.new.end &+ StateMapping.bias {
+    for piece in pieces where new &+ StateMapping.bias >= piece.new.start && new <= piece.new.end &+ StateMapping.bias
+    {
       let candidate = Home.at(piece.old &+ (new &- piece.new.start))
       if found == .none { found = candidate } else if found != candidate { return .ambiguous }
     }

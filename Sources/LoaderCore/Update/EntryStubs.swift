@@ -1,3 +1,5 @@
+import CKernel
+
 /// What dlsym returns for functions of objects that may be updated: a jump through a word of Luci's, so that the
 /// pointer a program keeps goes on leading to the current version (DESIGN, section 4).
 public final class EntryStubs {
@@ -18,6 +20,31 @@ public final class EntryStubs {
   static var stubsPerPage: UInt64 { Segments.pageSize / stubSize }
 
   public init() {}
+
+  /// Hashes of the names of functions whose address some object has in a word of its own: the program may compare
+  /// it with what dlsym returns.
+  private var exposed: Set<UInt64> = []
+  private var examined = 0
+
+  /// Whether an address of the function other than a stub's is about. Every object is looked through once.
+  func isExposed(_ name: Bytes, among objects: [LoadedObject]) -> Bool {
+    while examined < objects.count {
+      noteExposed(by: objects[examined])
+      examined += 1
+    }
+    return exposed.contains(FNV1a.hash(name))
+  }
+
+  private func noteExposed(by object: LoadedObject) {
+    guard let table = try? RelocationTable(object.image, object.dynamic.rela) else { return }
+    for index in 0..<table.count {
+      let relocation = table[index]
+      guard relocation.type == UInt32(R_X86_64_GLOB_DAT) || relocation.type == UInt32(R_X86_64_64),
+        let symbol = object.symbols[relocation.symbolIndex], let name = object.symbols.name(of: symbol)
+      else { continue }
+      exposed.insert(FNV1a.hash(name))
+    }
+  }
 
   /// The stub for a function, made at first; nil without memory.
   func entry(for found: Definition, of shared: SharedObject, name: Bytes, version: SymbolVersion?) -> UInt64? {

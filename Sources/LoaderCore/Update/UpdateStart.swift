@@ -78,7 +78,8 @@ extension Program {
 
   /// What dlsym hands out for a function.
   func entryAddress(of found: Definition, name: Bytes, version: SymbolVersion?) -> UInt64 {
-    guard let shared = found.object.identity, updater != nil else { return found.address }
+    guard let shared = found.object.identity, updater != nil, !entryStubs.isExposed(name, among: registry.objects)
+    else { return found.address }
     return entryStubs.entry(for: found, of: shared, name: name, version: version) ?? found.address
   }
 }
