@@ -1,7 +1,7 @@
 import CKernel
 
-/// Tells when files of objects have changed, however that was done: written, renamed over, a symbolic link on the path
-/// switched, a directory moved away and another one put in its place.
+/// Tells when files of objects have changed, however that was done: written, renamed over, a symbolic link on the
+/// path switched, a directory moved away and another one put in its place.
 ///
 /// Belongs to the thread that made it (the helper, with a descriptor table of its own). Other threads interrupt
 /// `waitForBatch` through `ThreadWake`.
