@@ -31,19 +31,24 @@ struct InotifyEvents {
 /// An inotify instance with a buffer of its own. Belongs to one thread.
 final class InotifyQueue {
   let descriptor: FileDescriptor
-  private let buffer: UnsafeMutableRawBufferPointer
+  private let buffer: UInt64
 
   /// Room for some thousand events; names are short.
-  private static var bufferSize: Int { 64 << 10 }
+  private static var bufferSize: UInt64 { 64 << 10 }
 
   /// EMFILE: the user has as many instances as fs.inotify.max_user_instances allows.
   init() throws(Errno) {
     descriptor = FileDescriptor(
       Int32(try check(luci_syscall1(Int(__NR_inotify_init1), Int(O_CLOEXEC | O_NONBLOCK)))))
-    buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: InotifyQueue.bufferSize, alignment: 8)
+    do throws(Errno) {
+      buffer = try Mapping.anonymous(InotifyQueue.bufferSize, .readWrite)
+    } catch {
+      descriptor.close()
+      throw error
+    }
   }
 
-  deinit { buffer.deallocate() }
+  deinit { Mapping.unmap(buffer, InotifyQueue.bufferSize) }
 
   /// Watches a directory, beside what is watched there already. ENOSPC: fs.inotify.max_user_watches.
   func add(_ directory: Path, mask: UInt32) throws(Errno) -> Int32 {
@@ -62,8 +67,10 @@ final class InotifyQueue {
   /// What is there, without waiting; nothing is not an error.
   func read() throws(Errno) -> InotifyEvents {
     do throws(Errno) {
-      let count = try descriptor.read(into: buffer)
-      return InotifyEvents(Bytes(UnsafeRawBufferPointer(rebasing: buffer[0..<count])))
+      let room = UnsafeMutableRawBufferPointer(
+        start: UnsafeMutableRawPointer(bitPattern: UInt(buffer)), count: Int(InotifyQueue.bufferSize))
+      let count = try descriptor.read(into: room)
+      return InotifyEvents(Bytes(UnsafeRawBufferPointer(rebasing: room[0..<count])))
     } catch {
       if error == .again { return InotifyEvents(.empty) }
       throw error

@@ -1,12 +1,13 @@
 import CKernel
 
-/// Tells when files of objects have changed, however that was done: written, renamed over, a symbolic link on the path
-/// switched, a directory moved away and another one put in its place.
+/// Tells when files of objects have changed, however that was done: written, renamed over, a symbolic link on the
+/// path switched, a directory moved away and another one put in its place.
 ///
 /// Belongs to the thread that made it (the helper, with a descriptor table of its own). Other threads interrupt
 /// `waitForBatch` through `ThreadWake`.
 public final class FileWatcher {
-  private struct Object {
+  /// A class: changing a large value inside a dictionary takes memory from `malloc`, which the loader does not have.
+  private final class Object {
     let path: Path
     var resolution: PathResolution
     var watches: [Int32]
@@ -15,6 +16,13 @@ public final class FileWatcher {
     /// An event said that the file was written, whatever its status says.
     var isWritten = false
     var retries = 0
+
+    init(_ path: Path, _ resolution: PathResolution, _ watches: [Int32], seen: FileStatus?) {
+      self.path = path
+      self.resolution = resolution
+      self.watches = watches
+      self.seen = seen
+    }
   }
 
   private let queue: InotifyQueue
@@ -50,7 +58,7 @@ public final class FileWatcher {
     let path = path.absolute()
     let (resolution, watches, isComplete) = try watch(path, id)
     let now = FileWatcher.status(path)
-    objects[id] = Object(path: path, resolution: resolution, watches: watches, seen: known ?? now)
+    objects[id] = Object(path, resolution, watches, seen: known ?? now)
     if let known, let now, known != now { settling.note(id, at: ClockTime.monotonic()) }
     return isComplete
   }
@@ -64,10 +72,9 @@ public final class FileWatcher {
   /// The file could not be taken as it is now, but may be soon (it changed while it was read): it comes again in a
   /// later batch. False after too many times without a new event.
   public func postpone(id: Int) -> Bool {
-    guard var object = objects[id], object.retries < FileWatcher.retryLimit else { return false }
+    guard let object = objects[id], object.retries < FileWatcher.retryLimit else { return false }
     object.retries += 1
     object.isWritten = true
-    objects[id] = object
     settling.note(id, at: ClockTime.monotonic())
     return true
   }
@@ -151,13 +158,12 @@ public final class FileWatcher {
   /// Moves the watches to where the path leads now. The new ones are put before the old ones are taken away, so that
   /// nothing is lost in directories that stay.
   private func watchAgain(_ id: Int) {
-    guard var object = objects[id] else { return }
+    guard let object = objects[id] else { return }
     do throws(Errno) {
       let old = object.watches
       let (resolution, watches, _) = try watch(object.path, id)
       object.resolution = resolution
       object.watches = watches
-      objects[id] = object
       table.remove(old, id: id)
     } catch {
       if !unwatched.contains(id) { unwatched.append(id) }
@@ -193,12 +199,11 @@ public final class FileWatcher {
     var batch = WatchBatch()
     for id in ids {
       watchAgain(id)
-      guard var object = objects[id], let status = FileWatcher.status(object.path) else { continue }
+      guard let object = objects[id], let status = FileWatcher.status(object.path) else { continue }
       // An empty file is about to be written; its end is told by IN_CLOSE_WRITE.
       if !object.isWritten && (status == object.seen || status.size == 0) { continue }
       object.seen = status
       object.isWritten = false
-      objects[id] = object
       batch.changed.append(id)
     }
     batch.unwatched = unwatched

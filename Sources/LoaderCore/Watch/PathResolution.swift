@@ -17,7 +17,8 @@ struct PathResolution: Equatable {
   private(set) var directories: [Path] = []
   /// The last entry, which need not exist.
   private(set) var file: Entry?
-  /// Where the way ends before: a directory that is missing or cannot be entered, or the link at which it was given up.
+  /// Where the way ends before: a directory that is missing or cannot be entered, or the link at which it was given
+  /// up.
   private(set) var obstacle: Entry?
 
   /// As many links as the kernel follows (MAXSYMLINKS).

@@ -1,8 +1,8 @@
 /// Objects whose files have changed, until the changes have settled. Times are nanoseconds of CLOCK_MONOTONIC.
 ///
-/// Files that change together become one batch: it is complete when nothing has happened to any of them for the settle
-/// time. An object that never comes to rest holds the others up for `patience` settle times at most, and is then
-/// looked at itself.
+/// Files that change together become one batch: it is complete when nothing has happened to any of them for the
+/// settle time. An object that never comes to rest holds the others up for `patience` settle times at most, and is
+/// then looked at itself.
 struct SettleQueue {
   private struct Pending {
     let id: Int

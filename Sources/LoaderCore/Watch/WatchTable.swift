@@ -75,7 +75,8 @@ struct WatchTable {
     return watch
   }
 
-  /// Takes away one interest of the object for each time a watch is in the list; a watch without interests is given up.
+  /// Takes away one interest of the object for each time a watch is in the list; a watch without interests is given
+  /// up.
   mutating func remove(_ watches: [Int32], id: Int) {
     for watch in watches {
       // The older ones come first; what was added for a new resolution stays.
