@@ -13,9 +13,21 @@ public final class FileWatcher {
     var watches: [Int32]
     /// The file as the program has it.
     var seen: FileStatus?
+    /// Why the path leads nowhere at the moment; told once.
+    var obstacle: Errno?
     /// An event said that the file was written, whatever its status says.
     var isWritten = false
     var retries = 0
+
+    /// A path that can't be followed (a loop of links, a directory without permission) is worth a line. A file that
+    /// is not there is about to come back, as far as anybody knows.
+    func meetsNewObstacle() -> Bool {
+      var found: Errno?
+      do throws(Errno) { _ = try FileDescriptor.status(of: path) } catch { found = error }
+      if found == .noEntry { found = nil }
+      defer { obstacle = found }
+      return found != nil && found != obstacle
+    }
 
     init(_ path: Path, _ resolution: PathResolution, _ watches: [Int32], seen: FileStatus?) {
       self.path = path
@@ -151,8 +163,8 @@ public final class FileWatcher {
   private func refresh(_ id: Int, _ now: UInt64) {
     guard let object = objects[id] else { return }
     watchAgain(id)
-    let status = FileWatcher.status(object.path)
-    if let status, status != object.seen { note(id, now) }
+    guard let status = FileWatcher.status(object.path) else { return note(id, now) }
+    if status != object.seen { note(id, now) }
   }
 
   /// Moves the watches to where the path leads now. The new ones are put before the old ones are taken away, so that
@@ -199,7 +211,12 @@ public final class FileWatcher {
     var batch = WatchBatch()
     for id in ids {
       watchAgain(id)
-      guard let object = objects[id], let status = FileWatcher.status(object.path) else { continue }
+      guard let object = objects[id] else { continue }
+      guard let status = FileWatcher.status(object.path) else {
+        if object.meetsNewObstacle() { batch.changed.append(id) }
+        continue
+      }
+      object.obstacle = nil
       // An empty file is about to be written; its end is told by IN_CLOSE_WRITE.
       if !object.isWritten && (status == object.seen || status.size == 0) { continue }
       object.seen = status
