@@ -58,3 +58,15 @@ long luci_start_helper(uint64_t stack_top, uint64_t argument) {
   const long flags = 0x100 | 0x200 | 0x800 | 0x10000 | 0x40000;
   return luci_clone_helper(flags, (long)stack_top, argument);
 }
+
+void luci_gate_entry(void);
+
+/* CPUID.1:ECX.OSXSAVE, found when it is first needed: before any gate is put up. */
+uint32_t luci_has_xsave;
+
+uint64_t luci_gate_entry_address(void) {
+  uint32_t a = 1, b, c = 0, d;
+  __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  luci_has_xsave = (c >> 27) & 1;
+  return (uint64_t)luci_gate_entry;
+}

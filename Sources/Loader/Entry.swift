@@ -42,6 +42,12 @@ public func luciHelperMain(_ argument: UInt64) {
   Process.exitThread()
 }
 
+/// A gated function was called; returns the function to go on with.
+@_cdecl("luci_pass_gate")
+public func luciPassGate(_ index: UInt64, _ frame: UInt64) -> UInt64 {
+  runningProgram?.passGate(index, frame: frame) ?? 0
+}
+
 @_cdecl("luci_before_fork")
 public func luciBeforeFork() { runningProgram?.beforeFork() }
 
@@ -60,6 +66,7 @@ func makeGates() -> Gates {
   gates.interposers = makeInterposers()
   gates.selfRange = AddressRange(start: luci_self_start(), end: luci_self_end())
   gates.selfEntry = luci_entry_address()
+  gates.gateEntry = luci_gate_entry_address()
   gates.forkPrepare = luci_fork_handler_address(0)
   gates.forkParent = luci_fork_handler_address(1)
   gates.forkChild = luci_fork_handler_address(2)

@@ -53,6 +53,28 @@ extension Program {
     }
   }
 
+  /// A library that a newer version needs, with all that it needs in turn; nil for a host object.
+  func bringIn(_ name: Bytes, for requester: LoadedObject, isGlobal: Bool) throws(LoadError) -> LoadedObject? {
+    let known = graph.objects.count
+    let knownHosts = graph.hosts.count
+    do throws(LoadError) {
+      let object = try graph.load(name, for: requester)
+      if known < graph.objects.count { try graph.loadDependencies(from: known) }
+      try openNewHosts(from: knownHosts)
+      guard let object else { return nil }
+      if known < graph.objects.count { try bringIn(Array(graph.objects[known...]), root: object, []) }
+      if isGlobal {
+        for member in breadthFirst(from: object) { scope.append(member) }
+      }
+      return object
+    } catch {
+      for object in graph.removeObjects(from: known) {
+        Mapping.unmap(object.memoryRange.start, object.memoryRange.count)
+      }
+      throw error
+    }
+  }
+
   private func reopen(_ object: LoadedObject, _ mode: Mode) -> UInt64 {
     object.openCount += 1
     if mode.contains(.global) {

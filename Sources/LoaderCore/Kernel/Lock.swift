@@ -30,6 +30,19 @@ public final class Lock {
     depth = 1
   }
 
+  /// Takes the lock if nobody else has it.
+  public func tryLock() -> Bool {
+    if owner == Process.thread || luci_compare_exchange32(word, 0, 1) == 0 {
+      owner = Process.thread
+      depth += 1
+      return true
+    }
+    return false
+  }
+
+  /// The calling thread, which has the lock, took it more than once.
+  public var isNested: Bool { depth > 1 }
+
   public func unlock() {
     depth -= 1
     if depth > 0 { return }

@@ -243,7 +243,9 @@ extension Relocator {
     return result
   }
 
-  private mutating func lookUp(_ symbol: Symbol, index: Int, excluding: Scope.Exclusion) throws(LoadError) -> Resolution {
+  private mutating func lookUp(_ symbol: Symbol, index: Int, excluding: Scope.Exclusion) throws(LoadError)
+    -> Resolution
+  {
     if symbol.isLocal || (symbol.visibility != STV_DEFAULT && !symbol.isUndefined) {
       return resolution(Definition(object: object, index: index, symbol: symbol))
     }

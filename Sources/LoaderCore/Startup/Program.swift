@@ -28,6 +28,8 @@ public struct Gates {
   public var selfEntry: UInt64 = 0
   /// Starts the helper thread on a stack; returns its id or -errno.
   public var startHelper: @convention(c) (UInt64, UInt64) -> Int = { _, _ in -38 }
+  /// Where stubs of gated functions go (gate.S).
+  public var gateEntry: UInt64 = 0
   public var forkPrepare: UInt64 = 0
   public var forkParent: UInt64 = 0
   public var forkChild: UInt64 = 0
@@ -57,6 +59,11 @@ public final class Program {
   var updater: Updater?
   var helperThread: Int32 = 0
   let entryStubs = EntryStubs()
+  let gateStubs = GateStubs()
+  /// An update that waits for a program thread; under the lock.
+  var gatedUpdate: GatedUpdate?
+  /// Where signal handlers return to in the host's code; looked for when first needed.
+  lazy var restorers = findRestorers()
   /// Whether the helper thread runs in this process.
   public var hasHelper = false
 

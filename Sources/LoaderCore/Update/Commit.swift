@@ -19,7 +19,7 @@ extension Program {
   }
 
   /// Other threads only read these pages, before, meanwhile and afterwards.
-  private func setRELROWritable(_ object: LoadedObject, _ isWritable: Bool) {
+  func setRELROWritable(_ object: LoadedObject, _ isWritable: Bool) {
     guard let pages = ObjectMapper.wholePages(of: object.segments.relro, bias: object.bias) else { return }
     try? Mapping.protect(pages.start, pages.count, isWritable ? .readWrite : .read)
   }

@@ -48,7 +48,8 @@ public final class EntryStubs {
 
   /// The stub for a function, made at first; nil without memory.
   func entry(for found: Definition, of shared: SharedObject, name: Bytes, version: SymbolVersion?) -> UInt64? {
-    for stub in stubs where stub.shared === shared && ProcessMemory.load(UInt64.self, at: stub.slot) == found.address {
+    for stub in stubs where stub.shared === shared && ProcessMemory.load(UInt64.self, at: stub.slot) == found.address
+    {
       if stub.name.withUnsafeBytes({ Bytes($0) == name }) { return stub.entry }
     }
     if page == 0 || used == EntryStubs.stubsPerPage {
@@ -83,12 +84,25 @@ public final class EntryStubs {
   /// Leads the stubs of an object's functions to its newer version.
   func follow(_ pair: NewVersion) {
     for stub in stubs where stub.shared === pair.shared {
-      let found = stub.name.withUnsafeBytes { bytes in
-        pair.object.definition(of: SymbolName(Bytes(bytes)), version: stub.version)
-      }
-      guard let found, found.symbol.isFunction, !found.symbol.isIFunc else { continue }
-      ProcessMemory.storeAtomically(pair.object.bias &+ found.symbol.value, at: stub.slot)
+      guard let function = EntryStubs.function(of: stub, in: pair.object) else { continue }
+      ProcessMemory.storeAtomically(function, at: stub.slot)
     }
+  }
+
+  /// The words of an object's stubs, with what they hold and what they will.
+  func words(of pair: NewVersion) -> [(slot: UInt64, old: UInt64, new: UInt64)] {
+    var result: [(slot: UInt64, old: UInt64, new: UInt64)] = []
+    for stub in stubs where stub.shared === pair.shared {
+      guard let new = EntryStubs.function(of: stub, in: pair.object) else { continue }
+      result.append((stub.slot, ProcessMemory.load(UInt64.self, at: stub.slot), new))
+    }
+    return result
+  }
+
+  private static func function(of stub: Stub, in object: LoadedObject) -> UInt64? {
+    let found = stub.name.withUnsafeBytes { object.definition(of: SymbolName(Bytes($0)), version: stub.version) }
+    guard let found, found.symbol.isFunction, !found.symbol.isIFunc else { return nil }
+    return object.bias &+ found.symbol.value
   }
 
   /// Whether a function of that name was handed out.

@@ -9,6 +9,8 @@ struct NewVersion {
   let binary: Binary
   /// The image is new; otherwise it is a version that was current before.
   let isFresh: Bool
+  /// It brings libraries with constructors.
+  var needsProgramThread = false
 
   var old: LoadedObject { shared.current }
 }
@@ -24,6 +26,12 @@ struct UpdateFailure: Error {
     self.cause = cause
     self.detail = detail
   }
+
+  /// Not a failure to be told: a gate is put up.
+  static var needsProgramThread: UpdateFailure {
+    UpdateFailure(.incompatible, "program-thread-needed", Text("it needs work on a thread of the program"))
+  }
+  var isGate: Bool { Bytes(cause) == Bytes("program-thread-needed") }
 
   init(_ error: LoadError) {
     switch error.kind {
@@ -94,13 +102,16 @@ extension NewVersion {
     guard isFresh else { return }
     var relocator = Relocator(object, context)
     do throws(LoadError) { try relocator.relocate() } catch { throw UpdateFailure(error) }
-    guard relocator.deferred.indirect.isEmpty, !relocator.lacksHostFunction else {
-      throw UpdateFailure(
-        .incompatible, "program-thread-needed", Text("indirect functions (ifunc) can't be resolved while it runs"))
+    if !context.mayCall, !relocator.deferred.indirect.isEmpty || relocator.lacksHostFunction {
+      throw UpdateFailure.needsProgramThread
     }
     object.isRelocated = true
     do throws(LoadError) {
       try patchCode()
+      // Resolvers are code of the new version, or of others: they run when it is bound.
+      for entry in relocator.deferred.indirect {
+        ProcessMemory.store(ForeignCall.word(entry.resolver) &+ entry.addend, at: entry.slot)
+      }
       try ObjectMapper.protectRELRO(object)
     } catch {
       throw UpdateFailure(error)

@@ -37,7 +37,9 @@ extension Updater {
     }
   }
 
-  private func examine(_ shared: SharedObject, _ copy: PrivateCopy, _ content: Bytes) throws(UpdateFailure) -> NewVersion? {
+  private func examine(_ shared: SharedObject, _ copy: PrivateCopy, _ content: Bytes) throws(UpdateFailure)
+    -> NewVersion?
+  {
     let known = shared.version(with: copy.bytes)
     let parsed: ObjectFile
     let newBinary: Binary
@@ -60,28 +62,29 @@ extension Updater {
       return NewVersion(shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false)
     }
     guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.tlsOffset != nil else {
-      throw UpdateFailure(.incompatible, "tls-layout", Text("the new version has thread-local data, the old one has none"))
+      throw UpdateFailure(
+        .incompatible, "tls-layout", Text("the new version has thread-local data, the old one has none"))
     }
-    try checkNeeded(parsed, shared)
+    let needsProgramThread = try bringsLibraries(parsed, shared)
     let object = try NewVersion.map(parsed, copy.descriptor, copy.status, verdict, for: shared)
     object.fileContent = copy.bytes
     object.binary = newBinary
     object.privateCopy = copy
-    return NewVersion(shared: shared, object: object, verdict: verdict, binary: newBinary, isFresh: true)
+    return NewVersion(
+      shared: shared, object: object, verdict: verdict, binary: newBinary, isFresh: true,
+      needsProgramThread: needsProgramThread)
   }
 
-  /// Libraries that the new version needs must be there: loading one would run its constructors, which only a
-  /// program thread may do.
-  private func checkNeeded(_ parsed: ObjectFile, _ shared: SharedObject) throws(UpdateFailure) {
+  /// Whether it needs libraries that are not there: loading them runs their constructors, which only a program
+  /// thread may do.
+  private func bringsLibraries(_ parsed: ObjectFile, _ shared: SharedObject) throws(UpdateFailure) -> Bool {
     for offset in parsed.dynamic?.needed ?? [] {
       guard let name = parsed.symbols.string(at: offset) else {
         throw UpdateFailure(LoadError(.malformed(ELFError(.stringTable, at: offset)), shared.path))
       }
-      if program.isLoaded(name) { continue }
-      var text = Text("it newly needs ")
-      text.append(name)
-      throw UpdateFailure(.incompatible, "new-dependency", text)
+      if !program.isLoaded(name) { return true }
     }
+    return false
   }
 
   /// A candidate is mapped once more because others that it was bound to were taken out.

@@ -5,7 +5,14 @@ import CKernel
 struct SlotWrites {
   struct Write {
     let slot: UInt64
+    /// What it holds, and what it will.
+    let old: UInt64
     let value: UInt64
+    /// Bound by a symbol; of these, R_X86_64_JUMP_SLOT: code only calls through it.
+    var isSymbolic = false
+    var isCall = false
+    /// Whose relocation it is.
+    var owner: LoadedObject?
   }
 
   let pairs: [NewVersion]
@@ -76,7 +83,10 @@ struct SlotWrites {
       let after = pair.object.definition(of: name, version: version), after.symbol.isFunction,
       value == pair.old.bias &+ before.symbol.value &+ addend
     else { return considerPointer(at: relocation.offset, of: object) }
-    writes.append(Write(slot: slot, value: pair.object.bias &+ after.symbol.value &+ addend))
+    writes.append(
+      Write(
+        slot: slot, old: value, value: pair.object.bias &+ after.symbol.value &+ addend, isSymbolic: true,
+        isCall: relocation.type == UInt32(R_X86_64_JUMP_SLOT), owner: object))
   }
 
   /// A pointer inside the object itself (tables of functions, virtual tables): by Bean's function map. Functions
@@ -87,7 +97,7 @@ struct SlotWrites {
     else { return }
     let array = object.dynamic.finiArray
     if array.isPresent, offset >= array.address, offset - array.address < array.size { return }
-    writes.append(Write(slot: slot, value: pair.object.bias &+ match.new))
+    writes.append(Write(slot: slot, old: value, value: pair.object.bias &+ match.new, owner: object))
   }
 
   /// Function pointers in state that still hold their initial value: the new version's relocations tell where
@@ -102,7 +112,7 @@ struct SlotWrites {
       guard pair.old.contains(value), let match = pair.verdict.newFunction(for: value &- pair.old.bias),
         expectedFunction(entry, binary) == match.new
       else { continue }
-      writes.append(Write(slot: home, value: pair.object.bias &+ match.new))
+      writes.append(Write(slot: home, old: value, value: pair.object.bias &+ match.new))
     }
   }
 

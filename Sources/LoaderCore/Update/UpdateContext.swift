@@ -6,10 +6,13 @@ struct UpdateContext: RelocationContext {
   let program: Program
   let scope: Scope
   let pairs: [(old: LoadedObject, new: LoadedObject)]
+  /// On a program thread: resolvers may run.
+  let mayCall: Bool
 
-  init(_ program: Program, _ pairs: [(old: LoadedObject, new: LoadedObject)]) {
+  init(_ program: Program, _ pairs: [(old: LoadedObject, new: LoadedObject)], mayCall: Bool = false) {
     self.program = program
     self.pairs = pairs
+    self.mayCall = mayCall
     scope = program.scope.replacing(pairs)
   }
 
@@ -31,7 +34,9 @@ struct UpdateContext: RelocationContext {
 
   func interposer(for name: Bytes) -> UInt64? { program.interposer(for: name) }
 
-  func resolveHostFunction(at resolver: UInt64) -> UInt64? { program.hostChoices.choice(of: resolver) }
+  func resolveHostFunction(at resolver: UInt64) -> UInt64? {
+    mayCall ? program.resolveHostFunction(at: resolver) : program.hostChoices.choice(of: resolver)
+  }
 
   var tlsBase: UInt64 { program.tlsBase }
   var tlsDescriptorResolver: UInt64 { program.tlsDescriptorResolver }

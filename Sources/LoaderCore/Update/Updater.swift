@@ -62,7 +62,7 @@ public final class Updater {
       return
     }
     var candidates: [NewVersion] = []
-    for shared in changed {
+    for shared in withdrawPending(changed) {
       do throws(UpdateFailure) {
         if let candidate = try prepare(shared, watcher) { candidates.append(candidate) }
       } catch {
@@ -71,9 +71,36 @@ public final class Updater {
     }
     program.lock.lock()
     defer { program.lock.unlock() }
-    let ready = bind(candidates)
+    if candidates.contains(where: { $0.needsProgramThread }) { return gate(candidates) }
+    let (ready, gated) = bind(candidates)
+    if !gated.isEmpty { return gate(gated) }
     if ready.isEmpty { return }
     program.commit(ready)
+    reportUpdated(ready)
+  }
+
+  /// An update that still waits for a program thread is taken back, and its objects come into this one.
+  private func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
+    program.lock.lock()
+    defer { program.lock.unlock() }
+    guard let pending = program.gatedUpdate else { return changed }
+    let others = pending.versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
+    program.withdrawGate()
+    return changed + others
+  }
+
+  /// The whole batch waits for a program thread.
+  private func gate(_ candidates: [NewVersion]) {
+    if program.gate(candidates) { return }
+    for candidate in candidates {
+      report(
+        .incompatible, candidate.shared, cause: "program-thread-needed",
+        Text("it needs work on a thread of the program, and none calls it through a slot"))
+      candidate.discard()
+    }
+  }
+
+  func reportUpdated(_ ready: [NewVersion]) {
     for version in ready {
       var proof = TextSink()
       proof.appendProof(version.verdict)
@@ -85,30 +112,33 @@ public final class Updater {
 
   /// Relocates the candidates against each other. One that fails is taken out, and the others, which may have
   /// been bound to it, are mapped anew without it.
-  private func bind(_ candidates: [NewVersion]) -> [NewVersion] {
+  private func bind(_ candidates: [NewVersion]) -> (ready: [NewVersion], gated: [NewVersion]) {
     var remaining = candidates
     while !remaining.isEmpty {
       let context = UpdateContext(program, remaining.map { ($0.old, $0.object) })
       var failed: Int?
+      var isGate = false
       for (index, candidate) in remaining.enumerated() {
         do throws(UpdateFailure) {
           try checkVersions(of: candidate, remaining)
           try candidate.bind(context)
         } catch {
-          report(error.event, candidate.shared, cause: error.cause, error.detail)
+          isGate = error.isGate
+          if !isGate { report(error.event, candidate.shared, cause: error.cause, error.detail) }
           failed = index
           break
         }
       }
-      guard let failed else { return remaining }
+      guard let failed else { return (remaining, []) }
+      if isGate { return ([], remaining.compactMap { remap($0) }) }
       remaining[failed].discard()
       remaining.remove(at: failed)
       remaining = remaining.compactMap { remap($0) }
     }
-    return []
+    return ([], [])
   }
 
-  private func checkVersions(of candidate: NewVersion, _ all: [NewVersion]) throws(UpdateFailure) {
+  func checkVersions(of candidate: NewVersion, _ all: [NewVersion]) throws(UpdateFailure) {
     do throws(LoadError) {
       try program.checkVersions(of: [candidate.object], replacing: all.map { ($0.old, $0.object) })
     } catch {
