@@ -61,7 +61,7 @@ long luci_start_helper(uint64_t stack_top, uint64_t argument) {
 
 void luci_gate_entry(void);
 
-/* CPUID.1:ECX.OSXSAVE, found when it is first needed: before any gate is put up. */
+/* CPUID.1:ECX.OSXSAVE. Asked for before the first gate is put up and not at start: hypervisors trap CPUID. */
 uint32_t luci_has_xsave;
 
 uint64_t luci_gate_entry_address(void) {

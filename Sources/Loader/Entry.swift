@@ -66,7 +66,7 @@ func makeGates() -> Gates {
   gates.interposers = makeInterposers()
   gates.selfRange = AddressRange(start: luci_self_start(), end: luci_self_end())
   gates.selfEntry = luci_entry_address()
-  gates.gateEntry = luci_gate_entry_address()
+  gates.gateEntry = { luci_gate_entry_address() }
   gates.forkPrepare = luci_fork_handler_address(0)
   gates.forkParent = luci_fork_handler_address(1)
   gates.forkChild = luci_fork_handler_address(2)

@@ -29,7 +29,7 @@ public struct Gates {
   /// Starts the helper thread on a stack; returns its id or -errno.
   public var startHelper: @convention(c) (UInt64, UInt64) -> Int = { _, _ in -38 }
   /// Where stubs of gated functions go (gate.S).
-  public var gateEntry: UInt64 = 0
+  public var gateEntry: @convention(c) () -> UInt64 = { 0 }
   public var forkPrepare: UInt64 = 0
   public var forkParent: UInt64 = 0
   public var forkChild: UInt64 = 0

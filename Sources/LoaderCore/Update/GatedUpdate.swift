@@ -29,12 +29,13 @@ extension Program {
     var chosen = changes.writes.filter { $0.isCall }
     if chosen.isEmpty { chosen = changes.writes.filter { $0.isSymbolic } }
     var gates: [GatedUpdate.Gate] = []
+    let entry = self.gates.gateEntry()
     for write in chosen {
-      guard let index = gateStubs.make(for: write.old, gate: self.gates.gateEntry) else { return false }
+      guard let index = gateStubs.make(for: write.old, gate: entry) else { return false }
       gates.append(.init(index: index, slot: write.slot, old: write.old, new: write.value, owner: write.owner))
     }
     for (slot, old, new) in versions.flatMap({ entryStubs.words(of: $0) }) {
-      guard let index = gateStubs.make(for: old, gate: self.gates.gateEntry) else { return false }
+      guard let index = gateStubs.make(for: old, gate: entry) else { return false }
       gates.append(.init(index: index, slot: slot, old: old, new: new, owner: nil))
     }
     guard !gates.isEmpty else { return false }

@@ -51,9 +51,8 @@ extension Updater {
       if let known = shared.current.binary { oldBinary = known } else { oldBinary = try Binary(content) }
       shared.current.binary = oldBinary
       newBinary = try Binary(known?.fileContent ?? copy.bytes)
-      verdict = Bean.compare(old: oldBinary, new: newBinary) { name, version in
-        self.program.isUsed(name, version, of: shared)
-      }
+      let used = UsedSymbols(program, of: shared)
+      verdict = Bean.compare(old: oldBinary, new: newBinary) { used.contains($0, $1) }
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
     }

@@ -9,29 +9,54 @@ extension Program {
       $0.soname == name || $0.path.lastComponent.withBytes { $0 == name }
     }
   }
+}
 
-  /// Whether anything of the process is bound, or was handed an address, to this export of `shared`. Versions are
-  /// compared by name; an unversioned reference counts for every version.
-  func isUsed(_ name: Bytes, _ version: Bytes, of shared: SharedObject) -> Bool {
-    let wanted = SymbolName(name)
-    for object in registry.objects where object.identity !== shared {
-      if refers(object, to: wanted, version) { return true }
-    }
-    for object in hostObjects where refers(object, to: wanted, version) { return true }
-    return entryStubs.has(name, of: shared)
+/// The exports of other objects that anything in the process is bound to, or was handed an address of: collected in
+/// one pass, since Bean asks for every export.
+struct UsedSymbols {
+  /// Hashes of the names alone, for references without a version and for questions without one.
+  private var unversioned: Set<UInt64> = []
+  private var names: Set<UInt64> = []
+  /// Hashes of name and version.
+  private var versioned: Set<UInt64> = []
+  private let entryStubs: EntryStubs
+  private let shared: SharedObject
+
+  init(_ program: Program, of shared: SharedObject) {
+    self.shared = shared
+    entryStubs = program.entryStubs
+    for object in program.registry.objects where object.identity !== shared { collect(from: object) }
+    for object in program.hostObjects { collect(from: object) }
   }
 
-  /// Does a symbol of `object` that is undefined there have that name and version? Undefined symbols are not in
-  /// the hash table, so all symbols in front of it are looked at.
-  private func refers(_ object: LoadedObject, to name: SymbolName, _ version: Bytes) -> Bool {
+  /// Undefined symbols are not in the hash table: all in front of it are looked at.
+  private mutating func collect(from object: LoadedObject) {
     let end = object.gnuHash.map { Int($0.firstSymbol) } ?? Int(object.sysvHash?.chainCount ?? 0)
     for index in 1..<max(1, min(end, object.symbols.limit)) {
-      guard let symbol = object.symbols[index], symbol.isUndefined, object.symbols.matches(symbol, name.bytes) else {
+      guard let symbol = object.symbols[index], symbol.isUndefined, let name = object.symbols.name(of: symbol) else {
         continue
       }
-      guard let own = object.versions.version(of: index), version.count > 0 else { return true }
-      if own.name == version { return true }
+      var hash = FNV1a()
+      hash.combine(name)
+      names.insert(hash.value)
+      if let version = object.versions.version(of: index) {
+        hash.combine(UInt8(0))
+        hash.combine(version.name)
+        versioned.insert(hash.value)
+      } else {
+        unversioned.insert(hash.value)
+      }
     }
-    return false
+  }
+
+  /// Versions are compared by name; a reference without one counts for every version.
+  func contains(_ name: Bytes, _ version: Bytes) -> Bool {
+    var hash = FNV1a()
+    hash.combine(name)
+    if unversioned.contains(hash.value) || entryStubs.has(name, of: shared) { return true }
+    if version.count == 0 { return names.contains(hash.value) }
+    hash.combine(UInt8(0))
+    hash.combine(version)
+    return versioned.contains(hash.value)
   }
 }
