@@ -10,14 +10,23 @@ static unsigned long of_thread[COUNTER_THREADS];
 static unsigned long more = 1;
 #endif
 
+#ifdef IFUNC
+/* Which function it is, a resolver says: code that only a program thread may run. */
+static unsigned long one(void) { return 1; }
+static unsigned long (*choose(void))(void) { return one; }
+unsigned long step(void) __attribute__((ifunc("choose"), visibility("hidden")));
+#else
+#define step() 1
+#endif
+
 struct counter_answer counter_add(unsigned thread) {
   pthread_mutex_lock(&lock);
   const unsigned long own = ++of_thread[thread];
 #ifdef MORE_STATE
   more += own;
-  struct counter_answer answer = {VERSION, ++count, own + more - more};
+  struct counter_answer answer = {VERSION, count += step(), own + more - more};
 #else
-  struct counter_answer answer = {VERSION, ++count, own};
+  struct counter_answer answer = {VERSION, count += step(), own};
 #endif
   pthread_mutex_unlock(&lock);
   return answer;
