@@ -53,6 +53,12 @@ public struct Verdict {
       && !reasons.contains { $0.kind != .bindingUnproved && $0.kind != .largeModel }
   }
 
+  /// Is initial content of state all that stands against it? The state itself is kept, so who knows that the
+  /// difference does not matter may go on (LD_FORCE_UPDATE).
+  public var isContentOnly: Bool {
+    reasonCount != 0 && reasonCount == reasons.count && !reasons.contains { $0.kind != .stateContent }
+  }
+
   /// The counterpart of the function that starts at `address` of the old version.
   public func newFunction(for address: UInt64) -> FunctionPair? {
     var low = 0

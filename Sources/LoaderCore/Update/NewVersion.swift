@@ -153,14 +153,16 @@ extension NewVersion {
   /// Nobody may use this version's own copy of the state: pages that hold nothing else are made inaccessible, so
   /// that a reference that was missed is seen. Pages with words that unwind tables read stay readable.
   private func closeOwnState() {
-    guard let binding = object.binding, let first = binding.runs.first, let last = binding.runs.last else { return }
+    guard let first = object.binding?.runs.first, let last = object.binding?.runs.last else { return }
     let mask = Segments.pageSize - 1
     var page = (first.range.start + mask) & ~mask
-    let end = (last.range.end + mask) & ~mask
-    guard object.segment(atMemory: last.range.end - 1)?.end == last.range.end &- object.bias else { return }
-    while page < end {
-      let isRead = verdict.unwindWords.contains { (object.bias &+ $0) & ~mask == page }
-      try? Mapping.protect(page, Segments.pageSize, isRead ? .read : .none)
+    while page < last.range.end {
+      let start = page &- object.bias
+      let isShared = binary.regions.regions.contains {
+        $0.kind != .state && $0.range.overlaps(AddressRange(start: start, count: Segments.pageSize))
+      }
+      let isRead = verdict.unwindWords.contains { $0 & ~mask == start }
+      if !isShared { try? Mapping.protect(page, Segments.pageSize, isRead ? .read : .none) }
       page += Segments.pageSize
     }
   }

@@ -56,7 +56,9 @@ extension Updater {
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
     }
-    guard verdict.accepted else { throw UpdateFailure(verdict) }
+    guard verdict.accepted || (program.settings.forcesUpdate && verdict.isContentOnly) else {
+      throw UpdateFailure(verdict)
+    }
     if let known {
       return NewVersion(shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false)
     }
