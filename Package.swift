@@ -56,17 +56,28 @@ let package = Package(
     .executableTarget(
       name: "Loader", dependencies: ["CKernel", "CBoot"], swiftSettings: embedded,
       linkerSettings: freestandingLink),
+    // Changing PT_INTERP of a file.
+    .target(name: "InterpCore", dependencies: ["CKernel", "ELF"]),
+    .systemLibrary(name: "CXattr"),
+    // Putting new content in a file's place. Apart from what imports CKernel: kernel and C library headers both
+    // define timespec.
+    .target(
+      name: "InterpFile",
+      dependencies: ["CXattr", .product(name: "SystemPackage", package: "swift-system")]),
     .executableTarget(
       name: "setinterp",
       dependencies: [
-        "ELF",
+        "InterpCore", "InterpFile",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
+    .testTarget(name: "SetinterpTests", dependencies: ["CXattr", "InterpCore", "InterpFile", "ELF", "setinterp"]),
     .testTarget(name: "ELFTests", dependencies: ["ELF"]),
     // The decoder's oracle, in hosted tests only. Debian has no .pc file for it: the module map names the library.
     .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev"])]),
     .testTarget(name: "BeanTests", dependencies: ["Bean", "CZydis"]),
     .testTarget(name: "LoaderCoreTests", dependencies: ["LoaderCore"]),
+    // Runs real programs under the built loader; tools/test names it.
+    .testTarget(name: "ScenarioTests", exclude: ["Programs"]),
   ]
 )

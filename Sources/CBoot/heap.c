@@ -112,3 +112,9 @@ void free(void *user) {
   free_lists[class] = (struct free_block *)start;
   luci_heap_unlock();
 }
+
+/* The Swift runtime asks for memory of ordinary alignment under this name. */
+void *malloc(size_t size) {
+  void *result;
+  return posix_memalign(&result, 16, size) ? 0 : result;
+}

@@ -36,7 +36,8 @@ public struct SymbolName {
 public struct GNUHashTable {
   let table: Bytes
   let bucketCount: UInt32
-  let firstSymbol: UInt32
+  /// Index of the first symbol that the table knows; undefined ones come before.
+  public let firstSymbol: UInt32
   let bloomCount: UInt32
   let bloomShift: UInt32
   let bucketsOffset: Int

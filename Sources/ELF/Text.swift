@@ -1,5 +1,5 @@
 /// A growing run of bytes for messages: what `print` and `String` would do in a hosted program.
-public struct Text {
+public struct Text: Sendable {
   public private(set) var bytes: [UInt8] = []
 
   public init() {}

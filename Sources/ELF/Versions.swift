@@ -17,6 +17,11 @@ public struct SymbolVersion {
     self.isWeak = isWeak
   }
 
+  /// A version by name alone, as dlvsym(3) asks for it.
+  public init(named name: Bytes) {
+    self.init(name: name, hash: SymbolName.sysvHash(name), file: .empty, isWeak: false)
+  }
+
   public func isSame(as other: SymbolVersion) -> Bool { hash == other.hash && name == other.name }
 }
 

@@ -38,8 +38,18 @@ public func luciMissingFunction(_ linkMap: UInt64, _ index: UInt64) {
 
 @_cdecl("luci_helper_main")
 public func luciHelperMain(_ argument: UInt64) {
+  runningProgram?.runHelper()
   Process.exitThread()
 }
+
+@_cdecl("luci_before_fork")
+public func luciBeforeFork() { runningProgram?.beforeFork() }
+
+@_cdecl("luci_after_fork_in_parent")
+public func luciAfterForkInParent() { runningProgram?.afterForkInParent() }
+
+@_cdecl("luci_after_fork_in_child")
+public func luciAfterForkInChild() { runningProgram?.afterForkInChild() }
 
 func makeGates() -> Gates {
   var gates = Gates()
@@ -50,6 +60,9 @@ func makeGates() -> Gates {
   gates.interposers = makeInterposers()
   gates.selfRange = AddressRange(start: luci_self_start(), end: luci_self_end())
   gates.selfEntry = luci_entry_address()
+  gates.forkPrepare = luci_fork_handler_address(0)
+  gates.forkParent = luci_fork_handler_address(1)
+  gates.forkChild = luci_fork_handler_address(2)
   gates.heapLock = luci_heap_lock
   gates.heapUnlock = luci_heap_unlock
   gates.startHelper = { stack, argument in luci_start_helper(stack, argument) }

@@ -28,6 +28,9 @@ uint64_t luci_entry_address(void);
 /* dlopen, dlmopen, dlclose, dlsym, dlvsym, dladdr, dladdr1, dlinfo, dlerror, dl_iterate_phdr, _dl_find_object. */
 uint64_t luci_interposer_address(int index);
 
+/* Handlers for __register_atfork: 0 prepare, 1 parent, 2 child. */
+uint64_t luci_fork_handler_address(int index);
+
 /* Bytes below the host's initial stack vector that the continuation must leave alone. */
 void luci_set_stack_gap(uint64_t size);
 

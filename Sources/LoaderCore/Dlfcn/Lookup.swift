@@ -9,9 +9,7 @@ extension Program {
     lock.lock()
     defer { lock.unlock() }
     let wanted = SymbolName(name)
-    let wantedVersion = version.map {
-      SymbolVersion(name: $0, hash: SymbolName.sysvHash($0), file: .empty, isWeak: false)
-    }
+    let wantedVersion = version.map { SymbolVersion(named: $0) }
     let found: Definition?
     if handle == Program.defaultHandle {
       found = findDefault(wanted, wantedVersion, caller: caller)
@@ -27,7 +25,7 @@ extension Program {
       setUndefined(name, version, handle: handle, caller: caller)
       return 0
     }
-    return address(of: found, name, version)
+    return address(of: found, name, version, wantedVersion)
   }
 
   private func findDefault(_ name: SymbolName, _ version: SymbolVersion?, caller: UInt64) -> Definition? {
@@ -74,7 +72,8 @@ extension Program {
 
   /// What a handle of Luci's stands for: its link_map.
   func object(forHandle handle: UInt64) -> LoadedObject? {
-    graph.objects.first { $0.linkMap == handle }
+    for object in registry.objects where object.linkMap == handle { return currentVersion(of: object) }
+    return nil
   }
 
   private func hostSymbol(_ handle: UInt64, _ name: Bytes, _ version: Bytes?) -> UInt64 {
@@ -86,7 +85,9 @@ extension Program {
     return result
   }
 
-  private func address(of found: Definition, _ name: Bytes, _ version: Bytes?) -> UInt64 {
+  private func address(
+    of found: Definition, _ name: Bytes, _ version: Bytes?, _ wanted: SymbolVersion?
+  ) -> UInt64 {
     if found.object.role == .host {
       if let own = interposer(for: name) { return own }
       // The host knows its ifuncs and thread-local variables best.
@@ -95,7 +96,7 @@ extension Program {
     }
     if found.symbol.isTLS { return tlsBlock &+ (found.object.tlsOffset ?? 0) &+ found.symbol.value }
     if found.symbol.isIFunc { return ForeignCall.word(found.address) }
-    return found.symbol.isFunction ? entryAddress(of: found, name: name, version: version) : found.address
+    return found.symbol.isFunction ? entryAddress(of: found, name: name, version: wanted) : found.address
   }
 
   private func setUndefined(_ name: Bytes, _ version: Bytes?, handle: UInt64, caller: UInt64) {

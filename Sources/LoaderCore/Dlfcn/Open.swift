@@ -58,8 +58,11 @@ extension Program {
     if mode.contains(.global) {
       for member in breadthFirst(from: object) { scope.append(member) }
     }
-    return object.linkMap
+    return handle(of: object)
   }
+
+  /// The handle of an object stays that of its first version.
+  func handle(of object: LoadedObject) -> UInt64 { object.identity?.versions.first?.linkMap ?? object.linkMap }
 
   /// Host objects belong to the host's loader.
   private func openInHost(_ name: Bytes, _ mode: Mode) -> UInt64 {

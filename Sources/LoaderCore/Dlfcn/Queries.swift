@@ -4,6 +4,7 @@ import CKernel
 extension Program {
   /// Fills a Dl_info (dli_fname, dli_fbase, dli_sname, dli_saddr). False: the address is not the program's.
   public func describe(_ address: UInt64, info: UInt64, extra: UInt64, flags: Int32) -> Bool {
+    let address = entryStubs.target(of: address) ?? address
     guard let object = registry.object(containing: address) else { return false }
     let nearest = nearestSymbol(object, address)
     ProcessMemory.store(object === executable ? programNameAddress : LinkMap.name(object.linkMap), at: info)

@@ -29,8 +29,8 @@ public enum LogLevel: UInt8, Sendable {
 
 /// Lines for people: `ld-luci.so: warning: ...`, on standard error or in LD_LOGFILE, each by one write(2).
 ///
-/// The log owns no descriptor in the program's table: numbers there are the program's, which may close or reuse any of
-/// them. Program threads write to descriptor 2 as it is at that moment, or open the log file for the one line. The
+/// The log owns no descriptor in the program's table: numbers there are the program's, which may close or reuse any
+/// of them. Program threads write to descriptor 2 as it is at that moment, or open the log file for the one line. The
 /// helper thread has a table of its own: it keeps the log file open, but borrows the program's descriptor 2 for each
 /// line, since a kept one would hold a pipe open that the program has closed.
 ///
@@ -117,7 +117,8 @@ public final class Log {
     write(level, text)
   }
 
-  /// Bytes of unknown origin in the text should have come through `append(printable:)`; line ends are replaced anyway.
+  /// Bytes of unknown origin in the text should have come through `append(printable:)`; line ends are replaced
+  /// anyway.
   public func write(_ level: LogLevel, _ text: Text) {
     guard allows(level) else { return }
     let line = line(level, text)

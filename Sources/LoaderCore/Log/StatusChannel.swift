@@ -1,6 +1,7 @@
 import CKernel
 
-/// A file, FIFO or unix socket that takes lines. Nothing here waits: what the reader does not take at once is dropped.
+/// A file, FIFO or unix socket that takes lines. Nothing here waits: what the reader does not take at once is
+/// dropped.
 final class StatusChannel {
   let path: Path
   private(set) var descriptor: FileDescriptor?

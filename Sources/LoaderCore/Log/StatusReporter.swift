@@ -2,8 +2,8 @@
 ///
 /// Phases: until `programIsReady` records wait in memory (LD_EARLY_STATUS_INFO: are written at once), so that nothing
 /// is told of a program that Luci then hands over to its own interpreter. From start to `releaseInProgram` the target
-/// is open in the program's table; the helper, which inherits a copy of the table, keeps it (`descriptor`), so that the
-/// reader of a FIFO sees no end in between. Afterwards program threads open the target for single lines.
+/// is open in the program's table; the helper, which inherits a copy of the table, keeps it (`descriptor`), so that
+/// the reader of a FIFO sees no end in between. Afterwards program threads open the target for single lines.
 public final class StatusReporter {
   private let log: Log
   private let format: StatusFormat

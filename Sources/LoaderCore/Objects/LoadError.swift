@@ -21,7 +21,7 @@ public struct LoadError: Error {
 
   public let kind: Kind
   /// The object concerned: its path, or the name that was searched.
-  public let object: Path
+  public var object: Path
   /// The symbol, version or file that is missing; empty else.
   public var subject: [UInt8] = []
   /// For a missing version: the file that should define it.

@@ -43,8 +43,12 @@ public final class LoadedObject {
   public var linkMap: UInt64 = 0
   /// The whole file, for Bean; nil where no update can come.
   public var fileContent: Bytes?
-  /// Mapped from a copy of its own rather than from the file.
-  public var isPrivateCopy = false
+  /// The copy that it was mapped from, and that `fileContent` lies in; nil: mapped from the file itself.
+  public var privateCopy: PrivateCopy?
+  /// What Bean knows of this version; made when it is first compared, and kept for the current one only.
+  public var binary: Binary?
+  /// Which object this is a version of; nil for the executable and the host's.
+  public var identity: SharedObject?
   /// The way from this version's state to the home of that state; nil for a first version.
   public var binding: StateBinding?
 
@@ -129,21 +133,32 @@ public struct StateBinding {
   public struct Run {
     public let range: AddressRange
     public let displacement: UInt64
+
+    public init(range: AddressRange, displacement: UInt64) {
+      self.range = range
+      self.displacement = displacement
+    }
   }
 
-  /// Ascending; ranges include their end address, which pointers one past an array have.
+  /// Ascending. The end address of a run counts to it, since pointers one past an array have it.
   public let runs: [Run]
-  public let tlsOffset: UInt64?
 
-  public init(runs: [Run], tlsOffset: UInt64?) {
-    self.runs = runs
-    self.tlsOffset = tlsOffset
-  }
+  public init(runs: [Run]) { self.runs = runs }
 
   /// Where the variable at `address` of this version lives; the same address for all that is no state.
   public func home(of address: UInt64) -> UInt64 {
     for run in runs where run.range.contains(address) { return address &+ run.displacement }
     for run in runs where run.range.end == address { return address &+ run.displacement }
+    return address
+  }
+
+  /// The same for addresses that code computes from a variable, which may lie a little outside of all state.
+  public func home(derived address: UInt64) -> UInt64 {
+    let near = home(of: address)
+    if near != address { return near }
+    for run in runs where address &- (run.range.start &- 64) <= run.range.count &+ 128 {
+      return address &+ run.displacement
+    }
     return address
   }
 }

@@ -119,15 +119,15 @@ public final class ObjectFactory {
     let source = try source(of: file)
     var isKept = false
     defer {
-      if source.isCopy { source.descriptor.close() }
-      if !isKept { Mapping.unmap(source.content.memoryAddress, UInt64(source.content.count)) }
+      source.copy?.closeDescriptor()
+      if !isKept, source.copy == nil { Mapping.unmap(source.content.memoryAddress, UInt64(source.content.count)) }
     }
     let parsed = try ObjectFactory.parse(source.content, file.path)
     if HostRules.isHost(parsed) { return .host }
     let bias = try ObjectMapper.map(parsed.segments, of: source.descriptor, at: 0, path: file.path)
     let object = try ObjectFactory.object(
       parsed, bias: bias, path: file.path, name: Path(name).lastComponent, status: file.status)
-    object.isPrivateCopy = source.isCopy
+    object.privateCopy = source.copy
     if keepsContent {
       object.fileContent = source.content
       isKept = true
@@ -163,16 +163,25 @@ public final class ObjectFactory {
     }
   }
 
+  /// Where an object's bytes come from.
   private struct Source {
     let descriptor: FileDescriptor
     let content: Bytes
-    let isCopy: Bool
+    let copy: PrivateCopy?
   }
 
+  /// The file itself, or, where updates can come and others than package managers write, a copy: overwriting the
+  /// file in place would otherwise change or truncate running code.
   private func source(of file: OpenedFile) throws(LoadError) -> Source {
-    let size = file.status.size
-    return Source(
-      descriptor: file.descriptor,
-      content: try ObjectMapper.content(of: file.descriptor, size: size, path: file.path), isCopy: false)
+    if keepsContent, !SystemDirectories.contain(file.resolvedPath) {
+      do throws(CopyFailure) {
+        let copy = try PrivateCopy(of: file.path)
+        return Source(descriptor: copy.descriptor, content: copy.bytes, copy: copy)
+      } catch {
+        // The file is mapped itself, then; an empty or broken one is told by who reads it.
+      }
+    }
+    let content = try ObjectMapper.content(of: file.descriptor, size: file.status.size, path: file.path)
+    return Source(descriptor: file.descriptor, content: content, copy: nil)
   }
 }

@@ -8,8 +8,8 @@ public protocol RelocationContext {
   ) -> Definition?
   /// Luci's own function that programs are bound to in place of the C library's (DESIGN, section 4).
   func interposer(for name: Bytes) -> UInt64?
-  /// Calls an ifunc resolver of the host and returns the function it chose.
-  func resolveHostFunction(at resolver: UInt64) -> UInt64
+  /// The function that an ifunc resolver of the host chooses; nil where it can't be called now.
+  func resolveHostFunction(at resolver: UInt64) -> UInt64?
   /// Distance from the thread pointer to offset 0 of the merged TLS segment (negative, as an unsigned word).
   var tlsBase: UInt64 { get }
   /// Entry of the static TLS descriptor resolver.
@@ -45,6 +45,8 @@ public struct Relocator<Context: RelocationContext> {
   let object: LoadedObject
   let context: Context
   public var deferred = DeferredRelocations()
+  /// An indirect function of the host could not be resolved: its slots hold 0.
+  public private(set) var lacksHostFunction = false
   private var lastSymbolIndex = -1
   private var lastResult: Resolution?
 
@@ -241,7 +243,7 @@ extension Relocator {
     return result
   }
 
-  private func lookUp(_ symbol: Symbol, index: Int, excluding: Scope.Exclusion) throws(LoadError) -> Resolution {
+  private mutating func lookUp(_ symbol: Symbol, index: Int, excluding: Scope.Exclusion) throws(LoadError) -> Resolution {
     if symbol.isLocal || (symbol.visibility != STV_DEFAULT && !symbol.isUndefined) {
       return resolution(Definition(object: object, index: index, symbol: symbol))
     }
@@ -263,12 +265,13 @@ extension Relocator {
     return resolution(found)
   }
 
-  private func resolution(_ definition: Definition) -> Resolution {
+  private mutating func resolution(_ definition: Definition) -> Resolution {
     let symbol = definition.symbol
     if symbol.isIFunc, !symbol.isUndefined {
       if definition.object.role == .host {
         let chosen = context.resolveHostFunction(at: definition.address)
-        return Resolution(address: chosen, size: symbol.size, definition: definition)
+        if chosen == nil { lacksHostFunction = true }
+        return Resolution(address: chosen ?? 0, size: symbol.size, definition: definition)
       }
       return Resolution(
         address: definition.address, size: symbol.size, definition: definition, isIndirect: true)

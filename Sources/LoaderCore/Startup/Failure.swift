@@ -15,7 +15,10 @@ extension LoadError {
 
 extension Start {
   /// Prints the message and exits with the system loader's code (127; 1 for a version, as glibc).
-  public static func fail(_ error: LoadError, name: Path) -> Never {
+  public static func fail(_ failure: LoadError, name: Path) -> Never {
+    var error = failure
+    // The executable has no path of its own among the objects, as in link_map.
+    if error.object.isEmpty { error.object = name }
     var text = Text()
     name.write(to: &text)
     var code = 127

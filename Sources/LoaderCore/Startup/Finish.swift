@@ -8,13 +8,14 @@ extension Program {
     self.hostFinaliser = hostFinaliser
     readHostObjects()
     try checkVersions(of: graph.objects)
-    try relocateAll()
-    rebindHost()
     registry.publish(graph.objects)
     publishLinkMaps()
+    try relocateAll()
+    rebindHost()
     restoreAuxiliaryVector()
     programStackAddress = (hostStack.address &- programStack.size) & ~15
     programStack.write(at: programStackAddress)
+    publishEnvironment()
     startUpdates()
     runConstructors()
     search.closeCache()
@@ -44,10 +45,14 @@ extension Program {
   }
 
   /// Every needed version must be defined by the object it is needed from.
-  func checkVersions(of objects: [LoadedObject]) throws(LoadError) {
+  func checkVersions(
+    of objects: [LoadedObject], replacing pairs: [(old: LoadedObject, new: LoadedObject)] = []
+  ) throws(LoadError) {
     for object in objects {
       for need in object.versions.needs where !need.isWeak {
-        guard let provider = provider(of: need.file), !provider.versions.definitions.isEmpty else { continue }
+        guard let found = provider(of: need.file) else { continue }
+        let provider = pairs.first { $0.old === found }?.new ?? found
+        guard !provider.versions.definitions.isEmpty else { continue }
         if provider.versions.definitions.contains(where: { $0.isSame(as: need) }) { continue }
         var error = LoadError(.versionNotFound, object === executable ? name : object.path, subject: need.name)
         error.file = provider.path.withBytes { $0.copy() }
@@ -111,6 +116,18 @@ extension Program {
     let source = object.bias &+ segment.address
     if let standIn { ProcessMemory.copy(from: source, to: standIn.tlsImage + offset, count: segment.fileSize) }
     ProcessMemory.copy(from: source, to: tlsBlock + offset, count: segment.fileSize)
+  }
+
+  /// The C library took its environment from the host's vector, which lacks what a loader takes for itself; the
+  /// program sees, changes and passes on its own.
+  private func publishEnvironment() {
+    let environment = programStackAddress + UInt64(programStack.arguments.count + 2) * 8
+    for name in ["__environ", "_environ", "environ"] as [StaticString] {
+      guard let found = scope.find(SymbolName(name), version: nil), found.symbol.isObject, found.symbol.size == 8,
+        found.object.segment(atMemory: found.address)?.isWritable ?? false
+      else { continue }
+      ProcessMemory.store(environment, at: found.address)
+    }
   }
 
   /// The host's copy of the auxiliary vector stays in use by getauxval(3): it gets the program's values.

@@ -28,6 +28,9 @@ public struct Gates {
   public var selfEntry: UInt64 = 0
   /// Starts the helper thread on a stack; returns its id or -errno.
   public var startHelper: @convention(c) (UInt64, UInt64) -> Int = { _, _ in -38 }
+  public var forkPrepare: UInt64 = 0
+  public var forkParent: UInt64 = 0
+  public var forkChild: UInt64 = 0
   public var heapLock: @convention(c) () -> Void = {}
   public var heapUnlock: @convention(c) () -> Void = {}
 
@@ -50,6 +53,10 @@ public final class Program {
   public var hostObjects: [LoadedObject] = []
   public var hostFinaliser: UInt64 = 0
   var host = HostCalls()
+  var hostChoices = HostChoices()
+  var updater: Updater?
+  var helperThread: Int32 = 0
+  let entryStubs = EntryStubs()
   /// Whether the helper thread runs in this process.
   public var hasHelper = false
 
@@ -119,7 +126,12 @@ extension Program: RelocationContext {
     return nil
   }
 
-  public func resolveHostFunction(at resolver: UInt64) -> UInt64 { ForeignCall.word(resolver) }
+  public func resolveHostFunction(at resolver: UInt64) -> UInt64? {
+    if let known = hostChoices.choice(of: resolver) { return known }
+    let choice = ForeignCall.word(resolver)
+    hostChoices.note(choice, of: resolver)
+    return choice
+  }
 
   public var tlsBase: UInt64 { tls.threadPointerBase }
   public var tlsDescriptorResolver: UInt64 { gates.tlsDescriptor }

@@ -31,9 +31,12 @@ public final class Scope {
     for index in 0..<objects.count where objects[index] === old { objects[index] = new }
   }
 
-  /// A host object that was only known by name when its place was noted.
-  public func insert(_ object: LoadedObject, at index: Int) {
-    objects.insert(object, at: min(index, objects.count))
+  /// A copy in which newer versions stand in the places of older ones.
+  public func replacing(_ pairs: [(old: LoadedObject, new: LoadedObject)]) -> Scope {
+    let copy = Scope()
+    copy.objects = objects
+    for pair in pairs { copy.replace(pair.old, by: pair.new) }
+    return copy
   }
 
   /// What a look-up leaves out.

@@ -1,6 +1,117 @@
+import CKernel
+
+/// The helper thread: made once the program is relocated, and anew in each forked child.
 extension Program {
-  func startUpdates() {}
-  func objectsWereOpened(_ objects: [LoadedObject]) {}
-  func currentVersion(of object: LoadedObject) -> LoadedObject { object }
-  func entryAddress(of found: Definition, name: Bytes, version: Bytes?) -> UInt64 { found.address }
+  static var helperStackSize: UInt64 { 1 << 20 }
+
+  /// Reports the initial versions and starts the helper, if updates can come.
+  func startUpdates() {
+    let isEnabled = factory.keepsContent
+    if isEnabled {
+      let updater = Updater(self)
+      updater.register(graph.objects)
+      self.updater = updater
+    }
+    for object in graph.objects where object.role == .library {
+      status.report(.loaded, object: object.name.withUnsafeBytes { Path(Bytes($0)) }, path: object.path)
+    }
+    status.programIsReady()
+    if isEnabled {
+      registerFork()
+      startHelper()
+    }
+    status.releaseInProgram(hasHelper: hasHelper)
+  }
+
+  /// A stack of its own, and a thread without a descriptor table in common with the program.
+  private func startHelper() {
+    let size = Program.helperStackSize
+    var failure = Errno.noMemory
+    if let stack = try? Mapping.anonymous(size, .readWrite, reserveOnly: true) {
+      try? Mapping.protect(stack, Segments.pageSize, .none)
+      // Signals are blocked before the thread exists, so that it never gets one of the program's.
+      let mask = Signal.block(UInt64.max)
+      let result = gates.startHelper(stack + size - 64, 0)
+      Signal.restore(mask)
+      if result > 0 {
+        hasHelper = true
+        helperThread = Int32(truncatingIfNeeded: result)
+        return
+      }
+      failure = Errno(Int32(truncatingIfNeeded: -result))
+      Mapping.unmap(stack, size)
+    }
+    var text = Text("no updates: the helper thread can't be started: ")
+    text.append(failure.text)
+    log.warning(text)
+  }
+
+  /// The helper thread's whole life.
+  public func runHelper() {
+    log.becomeHelper()
+    status.becomeHelper()
+    var kept: [FileDescriptor] = []
+    if let descriptor = status.descriptor { kept.append(descriptor) }
+    FileDescriptor.closeAll(except: kept)
+    do throws(Errno) {
+      let wake = try ThreadWake()
+      let watcher = try FileWatcher(settleMilliseconds: settings.settleMilliseconds, wake: wake.descriptor)
+      updater?.run(watcher)
+    } catch {
+      var text = Text("no updates: ")
+      text.append(error.text)
+      log.warning(text)
+    }
+  }
+
+  /// New objects from dlopen: the helper is to watch them.
+  func objectsWereOpened(_ objects: [LoadedObject]) {
+    for object in objects where object.role == .library {
+      status.report(.loaded, object: object.name.withUnsafeBytes { Path(Bytes($0)) }, path: object.path)
+    }
+    guard let updater, settings.updatesOpenedObjects else { return }
+    updater.register(objects)
+    if helperThread != 0 { try? ThreadWake.wake(thread: helperThread) }
+  }
+
+  func currentVersion(of object: LoadedObject) -> LoadedObject { object.identity?.current ?? object }
+
+  /// What dlsym hands out for a function.
+  func entryAddress(of found: Definition, name: Bytes, version: SymbolVersion?) -> UInt64 {
+    guard let shared = found.object.identity, updater != nil, !entryStubs.isExposed(name, among: registry.objects)
+    else { return found.address }
+    return entryStubs.entry(for: found, of: shared, name: name, version: version) ?? found.address
+  }
+}
+
+/// fork(2): the child has a copy of everything but the helper. Luci's locks are taken around it, so that no copy is
+/// made of a table that is being changed.
+extension Program {
+  private func registerFork() {
+    guard host.registerAtFork != 0, gates.forkPrepare != 0 else { return }
+    // __register_atfork(prepare, parent, child, dso_handle): what pthread_atfork calls.
+    _ = ForeignCall.word4(host.registerAtFork, gates.forkPrepare, gates.forkParent, gates.forkChild, 0)
+  }
+
+  public func beforeFork() {
+    lock.lock()
+    gates.heapLock()
+  }
+
+  public func afterForkInParent() {
+    gates.heapUnlock()
+    lock.unlock()
+  }
+
+  public func afterForkInChild() {
+    gates.heapUnlock()
+    lock.adoptAfterFork()
+    lock.unlock()
+    hasHelper = false
+    helperThread = 0
+    log.afterFork()
+    status.afterFork()
+    updater?.forgetWatches()
+    if updater != nil { startHelper() }
+  }
 }

@@ -1,0 +1,26 @@
+/// The point of no return: everything that can fail has succeeded, and slots change.
+extension Program {
+  func commit(_ pairs: [NewVersion]) {
+    let changes = SlotWrites(self, pairs)
+    // Unwinders must know the new code before it can run.
+    registry.publish(registry.objects + pairs.filter { $0.isFresh }.map { $0.object })
+    publishLinkMaps()
+    for object in changes.protected { setRELROWritable(object, true) }
+    for write in changes.writes { ProcessMemory.storeAtomically(write.value, at: write.slot) }
+    for pair in pairs { entryStubs.follow(pair) }
+    for object in changes.protected { setRELROWritable(object, false) }
+    for pair in pairs {
+      let old = pair.old
+      scope.replace(old, by: pair.object)
+      for object in graph.objects { object.localScope?.replace(old, by: pair.object) }
+      graph.replace(old, by: pair.object)
+      pair.shared.adopt(pair.object)
+    }
+  }
+
+  /// Other threads only read these pages, before, meanwhile and afterwards.
+  private func setRELROWritable(_ object: LoadedObject, _ isWritable: Bool) {
+    guard let pages = ObjectMapper.wholePages(of: object.segments.relro, bias: object.bias) else { return }
+    try? Mapping.protect(pages.start, pages.count, isWritable ? .readWrite : .read)
+  }
+}

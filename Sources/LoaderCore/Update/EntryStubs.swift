@@ -1,0 +1,104 @@
+import CKernel
+
+/// What dlsym returns for functions of objects that may be updated: a jump through a word of Luci's, so that the
+/// pointer a program keeps goes on leading to the current version (DESIGN, section 4).
+public final class EntryStubs {
+  private struct Stub {
+    let shared: SharedObject
+    let name: [UInt8]
+    let version: SymbolVersion?
+    let entry: UInt64
+    let slot: UInt64
+  }
+
+  private var stubs: [Stub] = []
+  /// A page of jumps with the page of their words behind it.
+  private var page: UInt64 = 0
+  private var used: UInt64 = 0
+
+  static var stubSize: UInt64 { 16 }
+  static var stubsPerPage: UInt64 { Segments.pageSize / stubSize }
+
+  public init() {}
+
+  /// Hashes of the names of functions whose address some object has in a word of its own: the program may compare
+  /// it with what dlsym returns.
+  private var exposed: Set<UInt64> = []
+  private var examined = 0
+
+  /// Whether an address of the function other than a stub's is about. Every object is looked through once.
+  func isExposed(_ name: Bytes, among objects: [LoadedObject]) -> Bool {
+    while examined < objects.count {
+      noteExposed(by: objects[examined])
+      examined += 1
+    }
+    return exposed.contains(FNV1a.hash(name))
+  }
+
+  private func noteExposed(by object: LoadedObject) {
+    guard let table = try? RelocationTable(object.image, object.dynamic.rela) else { return }
+    for index in 0..<table.count {
+      let relocation = table[index]
+      guard relocation.type == UInt32(R_X86_64_GLOB_DAT) || relocation.type == UInt32(R_X86_64_64),
+        let symbol = object.symbols[relocation.symbolIndex], let name = object.symbols.name(of: symbol)
+      else { continue }
+      exposed.insert(FNV1a.hash(name))
+    }
+  }
+
+  /// The stub for a function, made at first; nil without memory.
+  func entry(for found: Definition, of shared: SharedObject, name: Bytes, version: SymbolVersion?) -> UInt64? {
+    for stub in stubs where stub.shared === shared && ProcessMemory.load(UInt64.self, at: stub.slot) == found.address {
+      if stub.name.withUnsafeBytes({ Bytes($0) == name }) { return stub.entry }
+    }
+    if page == 0 || used == EntryStubs.stubsPerPage {
+      guard let fresh = EntryStubs.makePage() else { return nil }
+      page = fresh
+      used = 0
+    }
+    let entry = page + used * EntryStubs.stubSize
+    let slot = page + Segments.pageSize + used * 8
+    used += 1
+    ProcessMemory.storeAtomically(found.address, at: slot)
+    stubs.append(Stub(shared: shared, name: name.copy(), version: version, entry: entry, slot: slot))
+    return entry
+  }
+
+  /// All jumps of a page are written before it becomes executable.
+  private static func makePage() -> UInt64? {
+    guard let page = try? Mapping.anonymous(2 * Segments.pageSize, .readWrite) else { return nil }
+    for index in 0..<stubsPerPage {
+      let entry = page + index * stubSize
+      let slot = page + Segments.pageSize + index * 8
+      // jmp *displacement(%rip), 6 bytes, then int3.
+      ProcessMemory.store(UInt64(0xcccc_cccc_cccc_cccc), at: entry)
+      ProcessMemory.store(UInt64(0xcccc_cccc_cccc_cccc), at: entry + 8)
+      ProcessMemory.store(UInt16(0x25ff), at: entry)
+      ProcessMemory.store(UInt32(truncatingIfNeeded: slot - (entry + 6)), at: entry + 2)
+    }
+    guard (try? Mapping.protect(page, Segments.pageSize, [.read, .execute])) != nil else { return nil }
+    return page
+  }
+
+  /// Leads the stubs of an object's functions to its newer version.
+  func follow(_ pair: NewVersion) {
+    for stub in stubs where stub.shared === pair.shared {
+      let found = stub.name.withUnsafeBytes { bytes in
+        pair.object.definition(of: SymbolName(Bytes(bytes)), version: stub.version)
+      }
+      guard let found, found.symbol.isFunction, !found.symbol.isIFunc else { continue }
+      ProcessMemory.storeAtomically(pair.object.bias &+ found.symbol.value, at: stub.slot)
+    }
+  }
+
+  /// Whether a function of that name was handed out.
+  func has(_ name: Bytes, of shared: SharedObject) -> Bool {
+    stubs.contains { stub in stub.shared === shared && stub.name.withUnsafeBytes { Bytes($0) == name } }
+  }
+
+  /// The function behind a stub's address, for dladdr.
+  func target(of address: UInt64) -> UInt64? {
+    for stub in stubs where stub.entry == address { return ProcessMemory.load(UInt64.self, at: stub.slot) }
+    return nil
+  }
+}

@@ -1,0 +1,162 @@
+import CKernel
+
+/// A newer version of an object on its way: mapped within reach of the state, bound to it, relocated, protected.
+/// Nothing of the running program has changed so far; whatever fails here leaves no trace.
+struct NewVersion {
+  let shared: SharedObject
+  let object: LoadedObject
+  let verdict: Verdict
+  let binary: Binary
+  /// The image is new; otherwise it is a version that was current before.
+  let isFresh: Bool
+
+  var old: LoadedObject { shared.current }
+}
+
+/// Why an update was not made, in the words of status lines.
+struct UpdateFailure: Error {
+  let event: StatusEvent
+  let cause: StaticString
+  let detail: Text
+
+  init(_ event: StatusEvent, _ cause: StaticString, _ detail: Text) {
+    self.event = event
+    self.cause = cause
+    self.detail = detail
+  }
+
+  init(_ error: LoadError) {
+    switch error.kind {
+    case .malformed: self.init(.unsupportedFormat, "malformed", error.message)
+    case .symbolNotFound: self.init(.incompatible, "symbol-missing", error.message)
+    case .versionNotFound: self.init(.incompatible, "version-missing", error.message)
+    default: self.init(.mappingFailed, "mapping", error.message)
+    }
+  }
+}
+
+extension NewVersion {
+  /// Maps the segments of `file` and puts down how its state leads to the old version's.
+  static func map(
+    _ parsed: ObjectFile, _ file: FileDescriptor, _ status: FileStatus, _ verdict: Verdict, for shared: SharedObject
+  ) throws(UpdateFailure) -> LoadedObject {
+    let old = shared.current
+    let object: LoadedObject
+    do throws(LoadError) {
+      let place = try place(for: parsed.segments, near: shared)
+      let bias = try ObjectMapper.map(parsed.segments, of: file, at: place, path: shared.path)
+      object = try ObjectFactory.object(parsed, bias: bias, path: shared.path, name: shared.name, status: status)
+    } catch {
+      throw UpdateFailure(error)
+    }
+    object.tlsOffset = old.tlsOffset
+    object.localScope = old.localScope
+    object.prefersLocalScope = old.prefersLocalScope
+    object.dependencies = old.dependencies
+    object.openCount = old.openCount
+    object.constructorsRun = true
+    if !verdict.newOwnsState { object.binding = binding(of: object, to: old, verdict.mapping) }
+    return object
+  }
+
+  /// All homes of the object's state lie in its first versions.
+  private static func place(for segments: Segments, near shared: SharedObject) throws(LoadError) -> UInt64 {
+    let home = shared.versions[0].memoryRange
+    for _ in 0..<4 {
+      guard let maps = try? FreeSpace.read(),
+        let place = FreeSpace.nearest(to: home, size: segments.span.count + segments.alignment, in: maps)
+      else { break }
+      let aligned = (place + segments.alignment - 1) & ~(segments.alignment - 1)
+      // Somebody else may have taken the room by now; ObjectMapper would tell, but this is cheaper to repeat.
+      if let got = try? Mapping.anonymous(segments.span.count, .none, at: aligned, reserveOnly: true) {
+        Mapping.unmap(got, segments.span.count)
+        return aligned
+      }
+    }
+    throw LoadError(.noSpaceNear, shared.path)
+  }
+
+  private static func binding(
+    of object: LoadedObject, to old: LoadedObject, _ mapping: StateMapping
+  ) -> StateBinding {
+    StateBinding(
+      runs: mapping.pieces.map { piece in
+        let start = object.bias &+ piece.new.start
+        let oldStart = old.bias &+ piece.old
+        let home = old.binding?.home(of: oldStart) ?? oldStart
+        return StateBinding.Run(
+          range: AddressRange(start: start, count: piece.new.count), displacement: home &- start)
+      })
+  }
+
+  /// Relocates, and points every reference in code to its variable's home.
+  func bind(_ context: UpdateContext) throws(UpdateFailure) {
+    guard isFresh else { return }
+    var relocator = Relocator(object, context)
+    do throws(LoadError) { try relocator.relocate() } catch { throw UpdateFailure(error) }
+    guard relocator.deferred.indirect.isEmpty, !relocator.lacksHostFunction else {
+      throw UpdateFailure(
+        .incompatible, "program-thread-needed", Text("indirect functions (ifunc) can't be resolved while it runs"))
+    }
+    object.isRelocated = true
+    do throws(LoadError) {
+      try patchCode()
+      try ObjectMapper.protectRELRO(object)
+    } catch {
+      throw UpdateFailure(error)
+    }
+    closeOwnState()
+  }
+
+  /// Writes the displacements that Bean listed. The pages are private copies and nobody runs them yet.
+  private func patchCode() throws(LoadError) {
+    if verdict.patches.isEmpty { return }
+    try setCodeWritable(true)
+    for patch in verdict.patches {
+      let target = old.bias &+ patch.oldTarget
+      let home = old.binding?.home(derived: target) ?? target
+      let displacement = Int64(bitPattern: home &- (object.bias &+ patch.instructionEnd))
+      guard displacement == Int64(Int32(truncatingIfNeeded: displacement)) else {
+        throw LoadError(.noSpaceNear, shared.path, position: patch.fieldAddress)
+      }
+      guard let segment = object.image.segment(at: patch.fieldAddress), segment.isExecutable,
+        segment.memorySize - (patch.fieldAddress - segment.address) >= 4
+      else { throw LoadError(.malformed(ELFError(.relocationEntry, at: patch.fieldAddress)), shared.path) }
+      ProcessMemory.store(Int32(truncatingIfNeeded: displacement), at: object.bias &+ patch.fieldAddress)
+    }
+    try setCodeWritable(false)
+  }
+
+  private func setCodeWritable(_ isWritable: Bool) throws(LoadError) {
+    for load in object.segments.loads where load.isExecutable {
+      let start = (object.bias &+ load.address) & ~(Segments.pageSize - 1)
+      let end = (object.bias &+ load.end &+ Segments.pageSize - 1) & ~(Segments.pageSize - 1)
+      let protection: Mapping.Protection =
+        isWritable ? .readWrite : Mapping.Protection(segmentFlags: load.flags)
+      do throws(Errno) { try Mapping.protect(start, end - start, protection) } catch {
+        throw LoadError(.protectFailed(error), shared.path)
+      }
+    }
+  }
+
+  /// Nobody may use this version's own copy of the state: pages that hold nothing else are made inaccessible, so
+  /// that a reference that was missed is seen. Pages with words that unwind tables read stay readable.
+  private func closeOwnState() {
+    guard let binding = object.binding, let first = binding.runs.first, let last = binding.runs.last else { return }
+    let mask = Segments.pageSize - 1
+    var page = (first.range.start + mask) & ~mask
+    let end = (last.range.end + mask) & ~mask
+    guard object.segment(atMemory: last.range.end - 1)?.end == last.range.end &- object.bias else { return }
+    while page < end {
+      let isRead = verdict.unwindWords.contains { (object.bias &+ $0) & ~mask == page }
+      try? Mapping.protect(page, Segments.pageSize, isRead ? .read : .none)
+      page += Segments.pageSize
+    }
+  }
+
+  /// Gives the image back: it never was in use.
+  func discard() {
+    guard isFresh else { return }
+    Mapping.unmap(object.memoryRange.start, object.memoryRange.count)
+  }
+}

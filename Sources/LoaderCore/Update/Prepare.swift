@@ -1,0 +1,136 @@
+import CKernel
+
+/// From a changed file to a version that only has to be bound and committed.
+extension Updater {
+  /// nil: there is nothing to do (told already), or the file will come again.
+  func prepare(_ shared: SharedObject, _ watcher: FileWatcher) throws(UpdateFailure) -> NewVersion? {
+    let copy: PrivateCopy
+    do throws(CopyFailure) { copy = try PrivateCopy(of: shared.path) } catch {
+      if error == .changed, watcher.postpone(id: shared.id) { return nil }
+      throw UpdateFailure(error.event, error.cause, error.text)
+    }
+    defer { copy.closeDescriptor() }
+    if let refusal = FileVetting(program.settings).refusal(path: shared.path, file: copy.status) {
+      throw UpdateFailure(.incompatible, refusal.cause, refusal.text)
+    }
+    try checkNotOverwritten(shared, copy.status)
+    guard let content = shared.current.fileContent else { return nil }
+    if program.settings.skipsIdentical, content == copy.bytes {
+      report(.sameHash, shared)
+      return nil
+    }
+    return try examine(shared, copy, content)
+  }
+
+  /// A file that is mapped itself and was written to in place has changed under the running code: there is nothing
+  /// left to compare with, and nothing that could be gone back to.
+  private func checkNotOverwritten(_ shared: SharedObject, _ status: FileStatus) throws(UpdateFailure) {
+    for version in shared.versions where version.privateCopy == nil {
+      guard let mapped = version.status, mapped.isSameFile(as: status), mapped != status else { continue }
+      if mapped.size == status.size, mapped.modifiedSeconds == status.modifiedSeconds,
+        mapped.modifiedNanoseconds == status.modifiedNanoseconds
+      {
+        continue
+      }
+      throw UpdateFailure(
+        .incompatible, "overwritten-in-place", Text("the mapped file itself was overwritten: restart needed"))
+    }
+  }
+
+  private func examine(_ shared: SharedObject, _ copy: PrivateCopy, _ content: Bytes) throws(UpdateFailure) -> NewVersion? {
+    let known = shared.version(with: copy.bytes)
+    let parsed: ObjectFile
+    let newBinary: Binary
+    let verdict: Verdict
+    do throws(ELFError) {
+      parsed = try ObjectFile(copy.bytes)
+      guard parsed.dynamic != nil else { throw ELFError(.dynamicOutside, at: 0) }
+      let oldBinary: Binary
+      if let known = shared.current.binary { oldBinary = known } else { oldBinary = try Binary(content) }
+      shared.current.binary = oldBinary
+      newBinary = try Binary(known?.fileContent ?? copy.bytes)
+      verdict = Bean.compare(old: oldBinary, new: newBinary) { name, version in
+        self.program.isUsed(name, version, of: shared)
+      }
+    } catch {
+      throw UpdateFailure(LoadError(.malformed(error), shared.path))
+    }
+    guard verdict.accepted else { throw UpdateFailure(verdict) }
+    if let known {
+      return NewVersion(shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false)
+    }
+    guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.tlsOffset != nil else {
+      throw UpdateFailure(.incompatible, "tls-layout", Text("the new version has thread-local data, the old one has none"))
+    }
+    try checkNeeded(parsed, shared)
+    let object = try NewVersion.map(parsed, copy.descriptor, copy.status, verdict, for: shared)
+    object.fileContent = copy.bytes
+    object.binary = newBinary
+    object.privateCopy = copy
+    return NewVersion(shared: shared, object: object, verdict: verdict, binary: newBinary, isFresh: true)
+  }
+
+  /// Libraries that the new version needs must be there: loading one would run its constructors, which only a
+  /// program thread may do.
+  private func checkNeeded(_ parsed: ObjectFile, _ shared: SharedObject) throws(UpdateFailure) {
+    for offset in parsed.dynamic?.needed ?? [] {
+      guard let name = parsed.symbols.string(at: offset) else {
+        throw UpdateFailure(LoadError(.malformed(ELFError(.stringTable, at: offset)), shared.path))
+      }
+      if program.isLoaded(name) { continue }
+      var text = Text("it newly needs ")
+      text.append(name)
+      throw UpdateFailure(.incompatible, "new-dependency", text)
+    }
+  }
+
+  /// A candidate is mapped once more because others that it was bound to were taken out.
+  func remap(_ candidate: NewVersion) -> NewVersion? {
+    guard candidate.isFresh, let copy = candidate.object.privateCopy else { return candidate }
+    candidate.discard()
+    do throws(UpdateFailure) {
+      let parsed: ObjectFile
+      do throws(ELFError) { parsed = try ObjectFile(copy.bytes) } catch {
+        throw UpdateFailure(LoadError(.malformed(error), candidate.shared.path))
+      }
+      let file = try Updater.memoryFile(copy, candidate.shared.path)
+      defer { file.close() }
+      let object = try NewVersion.map(parsed, file, copy.status, candidate.verdict, for: candidate.shared)
+      object.fileContent = copy.bytes
+      object.binary = candidate.binary
+      object.privateCopy = copy
+      return NewVersion(
+        shared: candidate.shared, object: object, verdict: candidate.verdict, binary: candidate.binary, isFresh: true)
+    } catch {
+      report(error.event, candidate.shared, cause: error.cause, error.detail)
+      return nil
+    }
+  }
+
+  /// The copy's descriptor is closed by now: the same bytes in a file of memory again.
+  private static func memoryFile(_ copy: PrivateCopy, _ path: Path) throws(UpdateFailure) -> FileDescriptor {
+    do throws(Errno) {
+      let file = try FileDescriptor.inMemory(named: path.lastComponent)
+      try file.writeAll(copy.bytes)
+      return file
+    } catch {
+      throw UpdateFailure(LoadError(.mapFailed(error), path))
+    }
+  }
+}
+
+extension UpdateFailure {
+  /// Bean's first reason, in full, and how many more there are.
+  init(_ verdict: Verdict) {
+    var text = TextSink()
+    if let first = verdict.reasons.first { text.append(first) }
+    if verdict.reasonCount > 1 {
+      text.append(" (and ")
+      text.append(decimal: verdict.reasonCount - 1)
+      text.append(" more)")
+    }
+    var detail = Text()
+    detail.append(text.bytes)
+    self.init(.incompatible, verdict.reasons.first?.kind.code ?? "refused", detail)
+  }
+}

@@ -1,0 +1,31 @@
+/// One shared object by identity, the path that the program asked for, with all its versions that are mapped.
+public final class SharedObject {
+  /// Index in the updater's list, and the watcher's name for it.
+  public let id: Int
+  public let name: Path
+  public let path: Path
+  /// In order of mapping. The first is the home of all state that it has.
+  public private(set) var versions: [LoadedObject]
+  public private(set) var current: LoadedObject
+
+  public init(id: Int, _ first: LoadedObject) {
+    self.id = id
+    name = first.name.withUnsafeBytes { Path(Bytes($0)) }
+    path = first.path
+    versions = [first]
+    current = first
+    first.identity = self
+  }
+
+  public func adopt(_ version: LoadedObject) {
+    version.identity = self
+    if !versions.contains(where: { $0 === version }) { versions.append(version) }
+    current.binary = nil
+    current = version
+  }
+
+  /// A version that is mapped already and came from the same bytes: going back is an update to it.
+  public func version(with content: Bytes) -> LoadedObject? {
+    versions.first { $0.fileContent == content }
+  }
+}

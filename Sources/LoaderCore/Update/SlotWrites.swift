@@ -1,0 +1,116 @@
+import CKernel
+
+/// All words of the process that have to change when newer versions become current: collected first, stored
+/// afterwards, each by one aligned store (DESIGN, section 4).
+struct SlotWrites {
+  struct Write {
+    let slot: UInt64
+    let value: UInt64
+  }
+
+  let pairs: [NewVersion]
+  private(set) var writes: [Write] = []
+  /// Objects whose RELRO holds slots.
+  private(set) var protected: [LoadedObject] = []
+  /// The object looked at is a version of one that is being replaced: its own pointers may follow.
+  private var isOwnVersion = false
+
+  init(_ program: Program, _ pairs: [NewVersion]) {
+    self.pairs = pairs
+    for object in program.registry.objects { collect(from: object) }
+    for object in program.hostObjects { collect(from: object) }
+    for pair in pairs { collectInitialPointers(of: pair) }
+  }
+
+  private func pair(owning address: UInt64) -> NewVersion? { pairs.first { $0.old.contains(address) } }
+
+  /// The slots of `object` that lead into a version that is being replaced.
+  private mutating func collect(from object: LoadedObject) {
+    let count = writes.count
+    isOwnVersion = pairs.contains { $0.shared === object.identity }
+    if let tables = try? [
+      RelocationTable(object.image, object.dynamic.rela),
+      RelocationTable(object.image, object.dynamic.pltRelocations),
+    ] {
+      for table in tables {
+        for index in 0..<table.count { consider(table[index], of: object) }
+      }
+    }
+    if isOwnVersion, let relative = try? RelativeRelocationTable(object.image, object.dynamic.relr) {
+      try? relative.forEachOffset { offset in considerPointer(at: offset, of: object) }
+    }
+    if writes.count > count, object.segments.relro != nil { protected.append(object) }
+  }
+
+  private mutating func consider(_ relocation: Relocation, of object: LoadedObject) {
+    switch Int32(relocation.type) {
+    case R_X86_64_RELATIVE:
+      if isOwnVersion { considerPointer(at: relocation.offset, of: object) }
+    case R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT, R_X86_64_64: considerSymbol(relocation, of: object)
+    default: break
+    }
+  }
+
+  /// A slot in which relocation may have put an address, and what is in it now.
+  private func content(at offset: UInt64, of object: LoadedObject) -> (slot: UInt64, value: UInt64)? {
+    guard offset & 7 == 0, let segment = object.image.segment(at: offset), segment.isWritable,
+      segment.memorySize - (offset - segment.address) >= 8
+    else { return nil }
+    let place = object.bias &+ offset
+    // State of a newer version is at its home; its own copy may not even be readable.
+    if let binding = object.binding, binding.home(of: place) != place { return nil }
+    return (place, ProcessMemory.load(UInt64.self, at: place))
+  }
+
+  /// A symbolic slot follows by name, if it still holds what binding put there.
+  private mutating func considerSymbol(_ relocation: Relocation, of object: LoadedObject) {
+    guard let (slot, value) = content(at: relocation.offset, of: object), let pair = pair(owning: value),
+      relocation.symbolIndex != 0, let symbol = object.symbols[relocation.symbolIndex]
+    else { return }
+    if symbol.isLocal { return considerPointer(at: relocation.offset, of: object) }
+    guard let bytes = object.symbols.name(of: symbol) else { return }
+    let name = SymbolName(bytes)
+    let version = object.versions.version(of: relocation.symbolIndex)
+    let addend = relocation.type == UInt32(R_X86_64_64) ? UInt64(bitPattern: relocation.addend) : 0
+    guard let before = pair.old.definition(of: name, version: version), before.symbol.isFunction,
+      let after = pair.object.definition(of: name, version: version), after.symbol.isFunction,
+      value == pair.old.bias &+ before.symbol.value &+ addend
+    else { return considerPointer(at: relocation.offset, of: object) }
+    writes.append(Write(slot: slot, value: pair.object.bias &+ after.symbol.value &+ addend))
+  }
+
+  /// A pointer inside the object itself (tables of functions, virtual tables): by Bean's function map. Functions
+  /// that run at exit stay those of the version whose constructors ran.
+  private mutating func considerPointer(at offset: UInt64, of object: LoadedObject) {
+    guard let (slot, value) = content(at: offset, of: object), let pair = pair(owning: value),
+      let match = pair.verdict.newFunction(for: value &- pair.old.bias)
+    else { return }
+    let array = object.dynamic.finiArray
+    if array.isPresent, offset >= array.address, offset - array.address < array.size { return }
+    writes.append(Write(slot: slot, value: pair.object.bias &+ match.new))
+  }
+
+  /// Function pointers in state that still hold their initial value: the new version's relocations tell where
+  /// they are, the old function's counterpart what they would hold.
+  private mutating func collectInitialPointers(of pair: NewVersion) {
+    let binary = pair.binary
+    for entry in binary.relocations.entries where binary.regions.kind(of: entry.address) == .state {
+      let place = pair.object.bias &+ entry.address
+      let home = pair.object.binding?.home(of: place) ?? place
+      guard home & 7 == 0 else { continue }
+      let value = ProcessMemory.load(UInt64.self, at: home)
+      guard pair.old.contains(value), let match = pair.verdict.newFunction(for: value &- pair.old.bias),
+        expectedFunction(entry, binary) == match.new
+      else { continue }
+      writes.append(Write(slot: home, value: pair.object.bias &+ match.new))
+    }
+  }
+
+  /// Address, in the new version, of the function that a relocation in state refers to.
+  private func expectedFunction(_ entry: RelocationIndex.Entry, _ binary: Binary) -> UInt64? {
+    if let symbol = binary.symbols.symbol(of: entry) {
+      return symbol.symbol.isUndefined ? nil : symbol.symbol.value &+ UInt64(bitPattern: entry.addend)
+    }
+    return UInt64(bitPattern: entry.addend)
+  }
+}

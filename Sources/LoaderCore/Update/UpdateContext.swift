@@ -1,0 +1,50 @@
+/// What relocating a newer version needs: the program's scope with newer versions in the places of older ones.
+///
+/// This runs on the helper thread: resolvers of indirect functions are program code and must not be called. The
+/// host's were called at start-up, and what they chose is remembered; others are left to a program thread.
+struct UpdateContext: RelocationContext {
+  let program: Program
+  let scope: Scope
+  let pairs: [(old: LoadedObject, new: LoadedObject)]
+
+  init(_ program: Program, _ pairs: [(old: LoadedObject, new: LoadedObject)]) {
+    self.program = program
+    self.pairs = pairs
+    scope = program.scope.replacing(pairs)
+  }
+
+  func definition(
+    of name: SymbolName, version: SymbolVersion?, from object: LoadedObject, excluding: Scope.Exclusion
+  ) -> Definition? {
+    if object.isSymbolic, let own = object.definition(of: name, version: version) {
+      return Definition(object: object, index: own.index, symbol: own.symbol)
+    }
+    if object.prefersLocalScope, let found = findLocally(name, version, object, excluding) { return found }
+    return scope.find(name, version: version, excluding: excluding) ?? findLocally(name, version, object, excluding)
+  }
+
+  private func findLocally(
+    _ name: SymbolName, _ version: SymbolVersion?, _ object: LoadedObject, _ excluding: Scope.Exclusion
+  ) -> Definition? {
+    object.localScope?.replacing(pairs).find(name, version: version, excluding: excluding)
+  }
+
+  func interposer(for name: Bytes) -> UInt64? { program.interposer(for: name) }
+
+  func resolveHostFunction(at resolver: UInt64) -> UInt64? { program.hostChoices.choice(of: resolver) }
+
+  var tlsBase: UInt64 { program.tlsBase }
+  var tlsDescriptorResolver: UInt64 { program.tlsDescriptorResolver }
+  /// A newer version that lacks something is refused.
+  var missingFunctionHandler: UInt64? { nil }
+}
+
+/// Which function each ifunc resolver of the host chose.
+public struct HostChoices {
+  private var choices: [UInt64: UInt64] = [:]
+
+  public init() {}
+
+  public func choice(of resolver: UInt64) -> UInt64? { choices[resolver] }
+  public mutating func note(_ choice: UInt64, of resolver: UInt64) { choices[resolver] = choice }
+}

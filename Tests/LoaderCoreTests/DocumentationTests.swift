@@ -1,0 +1,21 @@
+import Foundation
+import Testing
+
+@testable import LoaderCore
+
+/// docs/ says what the tables in the code say.
+@Suite struct DocumentationTests {
+  func document(_ name: String) throws -> String {
+    let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    return try String(contentsOf: tests.appendingPathComponent("../../docs/\(name)"), encoding: .utf8)
+  }
+
+  @Test func settings() throws {
+    #expect(try document("settings.md").contains("\n" + Settings.documentation().string))
+  }
+
+  @Test(arguments: StatusEvent.allCases) func statusEvents(event: StatusEvent) throws {
+    let row = [event.code, event.word, event.reason].map { String(decoding: Bytes($0).copy(), as: UTF8.self) }
+    #expect(try document("status.md").contains("| `\(row[0])` | \(row[1]) | \(row[2]) |\n"))
+  }
+}

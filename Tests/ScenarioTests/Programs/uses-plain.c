@@ -1,0 +1,8 @@
+#include <stdio.h>
+
+extern int plain_value(void), plain_extra(void);
+
+int main(void) {
+  printf("%d\n", plain_value() + plain_extra());
+  return 0;
+}

@@ -1,0 +1,124 @@
+import Foundation
+import Testing
+
+/// A file that can't be taken: the program goes on with the old code, one line says why, the next good file is taken.
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+struct RefusalTests {
+  let workspace = try! Workspace()
+
+  /// Refuses `make`'s result and expects one of `reasons` (any without), then an update to a good version.
+  private func refused(
+    _ reasons: Set<String> = [], _ make: (Counter) async throws -> Void
+  ) async throws {
+    let counter = try await Counter(in: workspace)
+    let three = try await counter.version("three")
+    let program = try await counter.start(.direct)
+    try await make(counter)
+    let line = try await program.wait(for: "a line that says why") { $0.refusals(of: Counter.name).first }
+    #expect(reasons.isEmpty || reasons.contains("\(line.word) (\(line.reason))"), "\(line.text)")
+    #expect(line.pid == Int(program.pid))
+    try await program.countsOn()
+    #expect(program.seen.versions == ["one"])
+    #expect(program.seen.errors.contains(Counter.name), "no warning says more: \(program.seen)")
+
+    if (try? FileManager.default.attributesOfItem(atPath: counter.library)[.type] as? FileAttributeType)
+      != .typeRegular
+    {
+      try? workspace.remove(counter.library)
+    }
+    try workspace.replace(counter.library, with: three)
+    try await program.wait(for: "the next good file") { $0.has(version: "three") }
+    try await counter.finish(program)
+  }
+
+  @Test(
+    arguments: [
+      ["-DMORE_STATE"], ["-DFIRST=1000"], ["-DCOUNTER_THREADS=8"], ["-DLESS_EXPORTS"],
+    ])
+  func incompatibleVersion(flags: [String]) async throws {
+    try await refused(["FAILED (new version is incompatible)"]) { counter in
+      try workspace.replace(counter.library, with: try await counter.version("two", flags: flags))
+    }
+  }
+
+  enum Damage: String, CaseIterable {
+    case empty, text, shortened, headerOnly, otherMachine, otherClass, program, noise
+  }
+
+  @Test(arguments: Damage.allCases)
+  func brokenFile(damage: Damage) async throws {
+    try await refused(["ERROR (unsupported format)", "FAILED (new version is incompatible)"]) { counter in
+      var content = try workspace.contents(try await counter.version("two"))
+      switch damage {
+      case .empty: content = Data()
+      case .text: content = Data("#!/bin/sh\necho no library\n".utf8)
+      case .shortened: content = content.prefix(content.count / 2)
+      case .headerOnly: content = content.prefix(64)
+      case .otherMachine: content.replaceSubrange(18..<20, with: [183, 0])  // e_machine: EM_AARCH64
+      case .otherClass: content[4] = 1  // EI_CLASS: ELFCLASS32
+      case .program: content = try workspace.contents(counter.subject.path)
+      case .noise:
+        content.replaceSubrange(64..<content.count, with: (64..<content.count).map { UInt8($0 * 31 & 255) })
+      }
+      try workspace.replace(counter.library, content: content)
+    }
+  }
+
+  @Test func directory() async throws {
+    try await refused(["ERROR (unsupported format)", "ERROR (opening file failed)"]) { counter in
+      try workspace.remove(counter.library)
+      try FileManager.default.createDirectory(atPath: counter.library, withIntermediateDirectories: false)
+    }
+  }
+
+  /// Opening it must not block, and nobody's writer must be let in.
+  @Test func namedPipe() async throws {
+    try await refused(["ERROR (unsupported format)", "ERROR (opening file failed)"]) { counter in
+      let pipe = workspace.unused("pipe")
+      mkfifo(pipe, 0o644)
+      try workspace.rename(pipe, over: counter.library)
+    }
+  }
+
+  @Test func writableByAnybody() async throws {
+    try await refused { counter in
+      let two = try await counter.version("two")
+      chmod(two, 0o666)
+      try workspace.rename(two, over: counter.library)
+    }
+  }
+
+  @Test func symbolicLinkLoop() async throws {
+    try await refused(["ERROR (opening file failed)", "ERROR (retrieving file status failed)"]) { counter in
+      let link = workspace.unused("link")
+      try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: counter.library)
+      try workspace.rename(link, over: counter.library)
+    }
+  }
+
+  @Test func removedAndMadeAnew() async throws {
+    let counter = try await Counter(in: workspace)
+    let two = try await counter.version("two")
+    let program = try await counter.start(.direct)
+    try workspace.remove(counter.library)
+    try await Task.sleep(for: .milliseconds(300))
+    try await program.countsOn()
+    try workspace.replace(counter.library, with: two)
+    try await program.wait(for: "version two") { $0.has(version: "two") }
+    try await counter.finish(program)
+  }
+
+  @Test func manyEventsThatConcernNothing() async throws {
+    let counter = try await Counter(in: workspace)
+    let two = try await counter.version("two")
+    let program = try await counter.start(.direct)
+    for round in 0..<5000 {
+      let file = workspace.file("other.\(round % 7)")
+      try Data([1]).write(to: URL(fileURLWithPath: file))
+    }
+    try workspace.replace(counter.library, with: two)
+    try await program.wait(for: "version two") { $0.has(version: "two") }
+    try await counter.finish(program)
+    #expect(program.seen.updates(of: Counter.name) == 1)
+  }
+}

@@ -1,0 +1,72 @@
+import Foundation
+import Testing
+
+/// What can't be started fails with the words and exit status that scripts know from the system's loader.
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+struct StartupErrorTests {
+  let workspace = try! Workspace()
+
+  @Test func missingLibrary() async throws {
+    let library = try await workspace.library("libplain.so", "plain.c")
+    let subject = Subject(workspace: workspace, path: workspace.file("program")) { [workspace] start in
+      try await workspace.library("libplain.so", "plain.c")
+      try await workspace.compile("program", "uses-plain.c", flags: ["-lplain"], start: start)
+      try workspace.remove(library)
+    }
+    let reference = try await subject.compare()
+    #expect(reference.ending == .exit(127))
+    #expect(
+      reference.errors == """
+        \(subject.path): error while loading shared libraries: libplain.so: cannot open shared object file: \
+        No such file or directory
+
+        """)
+  }
+
+  @Test(arguments: ["-Wl,-z,now", "-Wl,-z,lazy"])
+  func missingSymbol(binding: String) async throws {
+    let subject = Subject(workspace: workspace, path: workspace.file("program")) { [workspace] start in
+      try await workspace.library("libplain.so", "plain.c")
+      try await workspace.compile("program", "uses-plain.c", flags: ["-lplain", binding], start: start)
+      try await workspace.library("libplain.so", "plain.c", flags: ["-DWITHOUT_EXTRA"])
+    }
+    let reference = try await subject.compare()
+    #expect(reference.ending == .exit(127))
+    #expect(
+      reference.errors
+        == "\(subject.path): symbol lookup error: \(subject.path): undefined symbol: plain_extra\n")
+  }
+
+  @Test func brokenLibrary() async throws {
+    for content in [Data(), Data("no library".utf8), Data(repeating: 0x7f, count: 100_000)] {
+      let subject = Subject(workspace: workspace, path: workspace.file("program")) { [workspace] start in
+        try await workspace.library("libplain.so", "plain.c")
+        try await workspace.compile("program", "uses-plain.c", flags: ["-lplain"], start: start)
+        try workspace.replace(workspace.file("libplain.so"), content: content)
+      }
+      for way in Start.luci {
+        let outcome = try await subject.outcome(way)
+        #expect(outcome.ending == .exit(127))
+        #expect(outcome.errors.contains("error while loading shared libraries: \(workspace.file("libplain.so")): "))
+      }
+    }
+  }
+
+  @Test func missingProgram() async throws {
+    let loader = try #require(Luci.loader)
+    let program = try RunningProgram(in: workspace, [loader, workspace.file("nothing")])
+    #expect(try await program.end() == .exit(127))
+    #expect(program.seen.errors.contains("nothing: cannot open shared object file: No such file or directory"))
+  }
+
+  /// A program that Luci can't serve runs plainly, with a warning.
+  @Test func staticProgram() async throws {
+    let subject = Subject.compiled(in: workspace, "hello.c", flags: ["-static"])
+    let reference = try await subject.outcome(.system)
+    let outcome = try await subject.outcome(.direct)
+    #expect(outcome.output == reference.output)
+    #expect(outcome.ending == reference.ending)
+    #expect(outcome.errors.hasSuffix(reference.errors))
+    #expect(outcome.errors != reference.errors, "no warning")
+  }
+}

@@ -1,0 +1,95 @@
+/* update RUNS SETTLE TARGET FIRST SECOND -- COMMAND…: starts COMMAND (polling.c), which runs library TARGET, a copy of
+   FIRST. Renames a copy of SECOND or FIRST over TARGET by turns and prints how long COMMAND took to run its code, less
+   SETTLE milliseconds. The clock is read before rename(2). */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static pid_t child;
+
+static void fail(const char *what) {
+  fprintf(stderr, "update: %s\n", what);
+  if (child > 0) kill(child, SIGKILL);
+  exit(1);
+}
+
+static void copy(const char *from, const char *to) {
+  struct stat status;
+  const int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+  if (in < 0 || out < 0 || fstat(in, &status) != 0) fail("can't copy");
+  for (off_t left = status.st_size; left > 0;) {
+    const ssize_t count = sendfile(out, in, NULL, (size_t)left);
+    if (count <= 0) fail("can't copy");
+    left -= count;
+  }
+  close(in);
+  close(out);
+}
+
+static int64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+static void await(int from, int64_t event[2]) {
+  struct pollfd input = {from, POLLIN, 0};
+  if (poll(&input, 1, 10000) != 1) fail("no new code within 10 s");
+  if (read(from, event, 2 * sizeof *event) != 2 * sizeof *event) fail("the program ended");
+}
+
+static int compare(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+int main(int argc, char **argv) {
+  if (argc < 8) return 2;
+  const int runs = atoi(argv[1]);
+  const double settle = atof(argv[2]);
+  const char *target = argv[3];
+  char complete[4096];
+  int to[2], from[2];
+  int64_t event[2];
+  double *times = calloc((size_t)runs, sizeof *times);
+  if (runs < 1 || times == NULL || pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0) return 2;
+  snprintf(complete, sizeof complete, "%s.new", target);
+  child = fork();
+  if (child == 0) {
+    dup2(to[0], 0);
+    dup2(from[1], 1);
+    execv(argv[7], argv + 7);
+    _exit(127);
+  }
+  close(to[0]);
+  close(from[1]);
+  await(from[0], event);
+  for (int run = 0; run < runs; run++) {
+    copy(argv[run % 2 == 0 ? 5 : 4], complete);
+    usleep(200000); /* what the copy caused has settled */
+    const int64_t start = now();
+    if (rename(complete, target) != 0) fail("can't rename");
+    await(from[0], event);
+    if (event[0] != (run % 2 == 0 ? 2 : 1)) fail("another version than expected");
+    times[run] = (double)(event[1] - start) / 1e6 - settle;
+  }
+  close(to[1]);
+  waitpid(child, NULL, 0);
+  qsort(times, (size_t)runs, sizeof *times, compare);
+  struct stat status;
+  stat(target, &status);
+  char name[64];
+  snprintf(name, sizeof name, "library of %ld KiB", (long)(status.st_size / 1024));
+  printf("%-34s %10.2f %10.2f %10.2f\n", name, times[runs / 2], times[0], times[runs - 1]);
+  return 0;
+}
