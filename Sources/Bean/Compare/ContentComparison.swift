@@ -23,7 +23,7 @@ struct ContentComparison {
     old = comparison.old
     new = comparison.new
     extents = (ExtentMap(comparison.old), ExtentMap(comparison.new))
-    budget = 8 &* UInt64(old.file.bytes.count &+ new.file.bytes.count) &+ 65536
+    budget = 2 &* UInt64(old.file.bytes.count &+ new.file.bytes.count) &+ 65536
   }
 
   /// All state sections with their counterparts.

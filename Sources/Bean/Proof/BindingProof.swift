@@ -22,8 +22,17 @@ struct BindingProof {
     collectReferences()
     checkWideImmediates()
     for load in new.file.segments.loads where load.isExecutable { scan(load) }
-    patches.sort { $0.fieldAddress < $1.fieldAddress }
+    sortPatches()
     scanConstants()
+  }
+
+  /// By address, each field once: decoding and the old version may both have found it.
+  private mutating func sortPatches() {
+    patches.sort { $0.fieldAddress < $1.fieldAddress }
+    var unique: [Patch] = []
+    unique.reserveCapacity(patches.count)
+    for patch in patches where unique.last?.fieldAddress != patch.fieldAddress { unique.append(patch) }
+    patches = unique
   }
 
   // MARK: - Decoded references
@@ -150,7 +159,6 @@ struct BindingProof {
     case .refuted: return true
     case .confirmed(let home):
       // Where the instruction ends does not matter: the displacement changes by the distance to the home.
-      if patches.last?.fieldAddress == field { return true }
       patches.append(
         Patch(
           fieldAddress: field, instructionEnd: field &+ 4 &+ (reached &- target), newTarget: reached, oldTarget: home)
