@@ -156,4 +156,16 @@ import Testing
     let variable = try #require(places.max())
     #expect(verdict.patches.filter { $0.newTarget == variable }.count == 3)
   }
+
+  /// Headers and constants lie in the executable segment then; p_filesz and the like reach anything by chance.
+  @Test func objectsWithoutSeparateCode() throws {
+    let source = """
+      static char large[0x200000];
+      char *get(long i) { return large + i; }
+      """
+    let options = CompiledPair.defaultOptions + ["-Wl,-z,noseparate-code"]
+    let verdict = try CompiledPair(source, source, options: options).verdict()
+    #expect(verdict.accepted, "\(verdict.text)")
+    #expect(verdict.counters.candidates > 0)
+  }
 }

@@ -141,7 +141,11 @@ struct BindingProof {
 
   private mutating func examine(_ field: UInt64, _ target: UInt64) {
     // An executable segment may hold constants as well, when the linker does not separate code.
-    if new.regions.kind(of: field) == .readOnly { return }
+    switch new.regions.kind(of: field) {
+    case .code: break
+    case .none where !new.isInHeaders(field) && !new.isFill(field): break
+    default: return
+    }
     let isKnown = isDecoded(field)
     for index in 0..<5 {
       let reached = target &+ BindingProof.trailing[index]
@@ -194,6 +198,23 @@ extension Bytes {
 }
 
 extension Binary {
+  /// Zeros from `address`, which is in no section, up to the next one.
+  func isFill(_ address: UInt64) -> Bool {
+    guard let next = regions.regions.first(where: { $0.range.start > address })?.range.start,
+      next &- address < 64, let bytes = file.image.bytes(at: address, count: next &- address)
+    else { return false }
+    for index in 0..<bytes.count where bytes[index] != 0 { return false }
+    return true
+  }
+
+  /// Is it the ELF header or a program header? They lie in an executable segment where that is the first one.
+  func isInHeaders(_ address: UInt64) -> Bool {
+    guard let load = file.segments.loads.first, load.fileOffset == 0, load.contains(address) else { return false }
+    let offset = address &- load.address
+    let table = offset &- file.header.programHeaderOffset
+    return offset < 64 || table < UInt64(file.header.programHeaderCount) &* 56
+  }
+
   /// Bytes between functions that are known to be no code that matters.
   func isPadding(_ address: UInt64) -> Bool {
     var low = 0
