@@ -118,4 +118,54 @@ import Testing
     let options = ["-O2", "-s", "-fno-toplevel-reorder"]
     #expect(try CompiledPair(source(1), source(2), options: options).codes() == ["binding-unproved"])
   }
+
+  /// Unwind tables lead to the address of the personality routine through a word in .data.
+  @Test func wordsThatUnwindTablesRead() throws {
+    let source = """
+      static int depth = 1;
+      struct guard { ~guard() { depth--; } };
+      extern "C" void callback(void);
+      extern "C" int enter(int x) { guard g; depth += x; try { callback(); } catch (int) { return 1; } return depth; }
+      """
+    let verdict = try CompiledPair(source, source, options: ["-O2", "-s", "-lstdc++"], language: "cpp").verdict()
+    #expect(verdict.accepted, "\(verdict.text)")
+    #expect(!verdict.unwindWords.isEmpty)
+    #expect(verdict.unwindWords.allSatisfy { verdict.mapping.old(for: $0) != nil })
+  }
+
+  /// A reference beside a table: the code as a whole does not decode, but the old version has the same bytes with a
+  /// value that changed with the distance.
+  @Test func theOldVersionConfirmsAReference() throws {
+    let hidden = """
+      mov variable(%rip), %eax
+      mov $0x80100, %ecx
+      mov $0, %edx
+      and %eax, %ecx
+      ret
+      .byte 0x06, 0x06, 0x06, 0x06
+      """
+    let source = Self.assembly(" xor %edx, %edx\n mov $77, %r8d\n ret\n" + hidden)
+    let grown = source.replacingOccurrences(
+      of: "get:\n  .cfi_startproc", with: "get:\n  .cfi_startproc\n .zero 64, 0x90")
+    #expect(source != grown)
+    let verdict = try CompiledPair(source, grown, language: "S").verdict()
+    #expect(verdict.accepted, "\(verdict.text)")
+    // get, hidden, set, and those of crtstuff.c.
+    let places = Set(
+      verdict.patches.filter { verdict.mapping.pieces.last?.new.contains($0.newTarget) ?? false }.map(\.newTarget))
+    let variable = try #require(places.max())
+    #expect(verdict.patches.filter { $0.newTarget == variable }.count == 3)
+  }
+
+  /// Headers and constants lie in the executable segment then; p_filesz and the like reach anything by chance.
+  @Test func objectsWithoutSeparateCode() throws {
+    let source = """
+      static char large[0x200000];
+      char *get(long i) { return large + i; }
+      """
+    let options = CompiledPair.defaultOptions + ["-Wl,-z,noseparate-code"]
+    let verdict = try CompiledPair(source, source, options: options).verdict()
+    #expect(verdict.accepted, "\(verdict.text)")
+    #expect(verdict.counters.candidates > 0)
+  }
 }

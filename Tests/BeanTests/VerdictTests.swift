@@ -85,6 +85,23 @@ import Testing
     #expect(verdict.codes == ["code-disagrees"], "\(verdict.text)")
   }
 
+  /// The same, with every function that could tell changed as well.
+  @Test func swappedVariablesOfChangedFunctionsAreRefused() throws {
+    let source = { (first: String, second: String, factor: Int) in
+      """
+      static int \(first), \(second);
+      int add(int x) { one += x * \(factor); return one; }
+      int other(int x) { two -= x * \(factor + 20); return two; }
+      """
+    }
+    let options = CompiledPair.defaultOptions + ["-fno-toplevel-reorder"]
+    let same = try CompiledPair(source("one", "two", 7), source("one", "two", 11), options: options).verdict()
+    #expect(same.accepted, "\(same.text)")
+    #expect(same.counters.changed == 2)
+    let swapped = try CompiledPair(source("one", "two", 7), source("two", "one", 11), options: options).verdict()
+    #expect(swapped.codes == ["code-disagrees"], "\(swapped.text)")
+  }
+
   @Test func exportedVariablesThatMovedAreRefused() throws {
     let options = CompiledPair.defaultOptions + ["-fno-toplevel-reorder"]
     let pair = try CompiledPair(

@@ -38,6 +38,8 @@ public struct CodeTable {
     /// Every byte of it belongs to a decoded instruction.
     public let isDecoded: Bool
     public let source: FunctionSource
+    /// Some instruction may be the first of two that read a relative table (see `RelativeLoad`).
+    let mayReadRelativeTable: Bool
 
     /// An entry of the PLT: it is what its slot is.
     public var isLinkage: Bool { source == .plt }
@@ -81,6 +83,7 @@ public struct CodeTable {
     var hash = CodeHash()
     var hashed = 0
     var offset = 0
+    var hasLoad = false
     while offset < bytes.count {
       guard let instruction = InstructionDecoder.decode(bytes, at: offset),
         instruction.length != 0, offset &+ Int(instruction.length) <= bytes.count
@@ -94,6 +97,7 @@ public struct CodeTable {
       } else if instruction.immediateSize == 8 {
         noteImmediate(bytes, offset &+ Int(instruction.immediateOffset), at: range.start &+ UInt64(offset))
       }
+      if instruction.opcode == 0x63, RelativeLoad(instruction, bytes, offset) != nil { hasLoad = true }
       offset &+= Int(instruction.length)
     }
     hash.combine(bytes, from: hashed, to: bytes.count)
@@ -102,7 +106,7 @@ public struct CodeTable {
       Function(
         range: range, hash: hash.value, first: first, end: references.count,
         isDecoded: offset == bytes.count && UInt64(bytes.count) == range.count,
-        source: function.source))
+        source: function.source, mayReadRelativeTable: hasLoad))
   }
 
   /// The position-dependent field of an instruction at `address`, if it has one.

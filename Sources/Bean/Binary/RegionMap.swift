@@ -34,6 +34,10 @@ public struct RegionMap {
   /// Sorted by address; they do not overlap.
   public let regions: [Region]
 
+  /// Linked objects have a few dozen sections; a hostile one could have so many that looking them through for each
+  /// reference takes minutes.
+  static var maximumRegions: Int { 512 }
+
   /// Throws `sectionHeaders` where sections overlap or lie outside the loadable segments.
   public init(_ file: ObjectFile, _ sections: Sections) throws(ELFError) {
     var found: [Region] = []
@@ -44,6 +48,7 @@ public struct RegionMap {
       if !section.isNoBits, file.image.bytes(at: range.start, count: range.count) == nil {
         throw ELFError(.sectionHeaders, at: section.address)
       }
+      guard found.count < RegionMap.maximumRegions else { throw ELFError(.sectionHeaders, at: section.address) }
       found.append(
         Region(
           name: section.name, range: range, kind: RegionMap.kind(of: section, file), alignment: section.alignment,

@@ -8,6 +8,8 @@ final class Comparison {
   var newOwnsState = false
   /// Fields that look like references to state, and are data.
   var refuted: Set<UInt64> = []
+  /// Searches through a whole section that may still be made.
+  var searchBudget = 64
   var reasons: [Refusal] = []
   var missingExports: [MissingExport] = []
   /// Reasons found, of which only the first `maximumReasons` are kept.

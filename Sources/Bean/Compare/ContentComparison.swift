@@ -23,7 +23,7 @@ struct ContentComparison {
     old = comparison.old
     new = comparison.new
     extents = (ExtentMap(comparison.old), ExtentMap(comparison.new))
-    budget = 8 &* UInt64(old.file.bytes.count &+ new.file.bytes.count) &+ 65536
+    budget = 2 &* UInt64(old.file.bytes.count &+ new.file.bytes.count) &+ 65536
   }
 
   /// All state sections with their counterparts.
@@ -95,8 +95,11 @@ struct ContentComparison {
     var i = old.relocations.lowerBound(oldStart)
     var j = new.relocations.lowerBound(newStart)
     var position: UInt64 = 0
-    guard count <= budget else { return report(root ?? Pair(old: oldStart, new: newStart)) }
-    budget -= count
+    // State itself is looked at once; what it leads to may be led to often.
+    if let root {
+      guard count <= budget else { return report(root) }
+      budget -= count
+    }
     while true {
       let a = i < old.relocations.entries.count ? old.relocations.entries[i].address &- oldStart : count
       let b = j < new.relocations.entries.count ? new.relocations.entries[j].address &- newStart : count

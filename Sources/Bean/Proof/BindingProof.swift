@@ -22,8 +22,17 @@ struct BindingProof {
     collectReferences()
     checkWideImmediates()
     for load in new.file.segments.loads where load.isExecutable { scan(load) }
-    patches.sort { $0.fieldAddress < $1.fieldAddress }
+    sortPatches()
     scanConstants()
+  }
+
+  /// By address, each field once: decoding and the old version may both have found it.
+  private mutating func sortPatches() {
+    patches.sort { $0.fieldAddress < $1.fieldAddress }
+    var unique: [Patch] = []
+    unique.reserveCapacity(patches.count)
+    for patch in patches where unique.last?.fieldAddress != patch.fieldAddress { unique.append(patch) }
+    patches = unique
   }
 
   // MARK: - Decoded references
@@ -132,7 +141,11 @@ struct BindingProof {
 
   private mutating func examine(_ field: UInt64, _ target: UInt64) {
     // An executable segment may hold constants as well, when the linker does not separate code.
-    if new.regions.kind(of: field) == .readOnly { return }
+    switch new.regions.kind(of: field) {
+    case .code: break
+    case .none where !new.isInHeaders(field) && !new.isFill(field): break
+    default: return
+    }
     let isKnown = isDecoded(field)
     for index in 0..<5 {
       let reached = target &+ BindingProof.trailing[index]
@@ -150,7 +163,6 @@ struct BindingProof {
     case .refuted: return true
     case .confirmed(let home):
       // Where the instruction ends does not matter: the displacement changes by the distance to the home.
-      if patches.last?.fieldAddress == field { return true }
       patches.append(
         Patch(
           fieldAddress: field, instructionEnd: field &+ 4 &+ (reached &- target), newTarget: reached, oldTarget: home)
@@ -186,6 +198,23 @@ extension Bytes {
 }
 
 extension Binary {
+  /// Zeros from `address`, which is in no section, up to the next one.
+  func isFill(_ address: UInt64) -> Bool {
+    guard let next = regions.regions.first(where: { $0.range.start > address })?.range.start,
+      next &- address < 64, let bytes = file.image.bytes(at: address, count: next &- address)
+    else { return false }
+    for index in 0..<bytes.count where bytes[index] != 0 { return false }
+    return true
+  }
+
+  /// Is it the ELF header or a program header? They lie in an executable segment where that is the first one.
+  func isInHeaders(_ address: UInt64) -> Bool {
+    guard let load = file.segments.loads.first, load.fileOffset == 0, load.contains(address) else { return false }
+    let offset = address &- load.address
+    let table = offset &- file.header.programHeaderOffset
+    return offset < 64 || table < UInt64(file.header.programHeaderCount) &* 56
+  }
+
   /// Bytes between functions that are known to be no code that matters.
   func isPadding(_ address: UInt64) -> Bool {
     var low = 0

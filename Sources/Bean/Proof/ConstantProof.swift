@@ -23,11 +23,11 @@ extension BindingProof {
       }
     }
     collectUnwindWords()
+    let isComplete = doubtful.count < BindingProof.maximumConstantCandidates
+    if isComplete { doubtful = doubtful.filter { testimony($0.address, $0.target) != .refuted } }
+    // Decoding all code once more is the dearest question: it comes last.
     guard !doubtful.isEmpty, new.usesRelativeTables else { return }
-    if doubtful.count == BindingProof.maximumConstantCandidates {
-      return refuse(at: doubtful[0].address, reaching: doubtful[0].target)
-    }
-    for candidate in doubtful where testimony(candidate.address, candidate.target) != .refuted {
+    for candidate in isComplete ? doubtful[...] : doubtful.prefix(1) {
       refuse(at: candidate.address, reaching: candidate.target)
     }
   }
@@ -60,7 +60,7 @@ extension Binary {
   /// jump tables do)? Swift's metadata is read that way by the run-time library, which is not in this object.
   var usesRelativeTables: Bool {
     if sections.all.contains(where: { $0.name.hasPrefix("swift5_") }) { return true }
-    for function in code.functions {
+    for function in code.functions where function.mayReadRelativeTable {
       guard let bytes = file.image.bytes(at: function.range.start, count: function.range.count) else { continue }
       if Binary.hasRelativeLoad(bytes) { return true }
     }

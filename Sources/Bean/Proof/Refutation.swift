@@ -31,6 +31,8 @@ extension BindingProof {
     }
     let first = expected(address) &- before &- home.range.start
     if bytes.slice(at: first, count: before) == head, judge(first) != .none { return judge(first) }
+    guard comparison.searchBudget > 0 else { return .none }
+    comparison.searchBudget -= 1
     var result = Testimony.none
     bytes.forEachOccurrence(of: head) { (position) in
       result = judge(position)
@@ -67,12 +69,13 @@ extension Bytes {
   /// Calls `body` with each offset at which `window` occurs, until it returns true.
   func forEachOccurrence(of window: Bytes, _ body: (UInt64) -> Bool) {
     guard let first = window.load(UInt64.self, at: 0) else { return }
-    var position = 0
-    while let word = load(UInt64.self, at: position) {
-      if word == first, slice(at: UInt64(position), count: UInt64(window.count)) == window, body(UInt64(position)) {
-        return
+    withUnsafeBytes { (raw) in
+      guard raw.count >= 8 else { return }
+      for position in 0...(raw.count &- 8)
+      where raw.loadUnaligned(fromByteOffset: position, as: UInt64.self) == first {
+        let offset = UInt64(truncatingIfNeeded: position)
+        if slice(at: offset, count: UInt64(window.count)) == window, body(offset) { return }
       }
-      position += 1
     }
   }
 }

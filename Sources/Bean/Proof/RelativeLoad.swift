@@ -46,8 +46,20 @@ struct RelativeLoad {
     if isSum(instruction, bytes, offset) {
       isAdded = true
       age = 0
+    } else if isNewBase(instruction, bytes, offset) {
+      // What is added later is another address than the one that was loaded from.
+      age = RelativeLoad.window &+ 1
     }
     return false
+  }
+
+  /// MOV or LEA to the base register.
+  private func isNewBase(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) -> Bool {
+    let rex = bytes[offset]
+    guard instruction.map == 0, instruction.opcode == 0x8b || instruction.opcode == 0x8d, rex & 0xf8 == 0x48,
+      bytes[offset &+ 1] == instruction.opcode
+    else { return false }
+    return (instruction.modRM >> 3 & 7) | (rex & 4) << 1 == base
   }
 
   private func isSum(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) -> Bool {

@@ -23,13 +23,18 @@ public enum Bean {
     }
     let comparison = Comparison(old, new)
     comparison.compareLayout()
-    comparison.compareVariables()
-    comparison.compareCode()
-    compareContent(comparison)
+    // Where sections have other sizes, all that follows would only say so again, for each variable.
+    let isComparable = comparison.reasonCount == 0
+    if isComparable {
+      comparison.compareVariables()
+      comparison.compareCode()
+      comparison.compareChangedCode()
+      compareContent(comparison)
+    }
     comparison.compareThreads()
     comparison.compareConstructors()
     comparison.compareExports(isUsed)
-    if !comparison.newOwnsState { prove(comparison, &verdict) }
+    if isComparable && !comparison.newOwnsState { prove(comparison, &verdict) }
     finish(comparison, &verdict)
     return verdict
   }

@@ -75,6 +75,14 @@ extension TextSink {
   }
 
   private mutating func appendDisagreement(_ refusal: Refusal) {
+    // Without addresses to compare, it is one that changed, and another function used the variable.
+    guard refusal.oldValue != nil else {
+      append("changed functions no longer agree on ")
+      if let place = refusal.old { append(place) }
+      append(", which ")
+      appendFunction(refusal)
+      return append(" refers to now")
+    }
     append("the unchanged function ")
     appendFunction(refusal)
     append(" referred to ")
