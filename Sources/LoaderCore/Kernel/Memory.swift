@@ -66,3 +66,15 @@ public enum Mapping {
     _ = luci_syscall2(Int(__NR_munmap), Int(bitPattern: UInt(address)), Int(size))
   }
 }
+
+/// RLIMIT_AS, how much address space a process may use.
+public enum AddressSpaceLimit {
+  public static var isNone: Bool {
+    // struct rlimit64: soft and hard limit; RLIMIT_AS is 9 (asm-generic/resource.h).
+    var limits: (UInt64, UInt64) = (0, 0)
+    let result = withUnsafeMutablePointer(to: &limits) {
+      luci_syscall4(Int(__NR_prlimit64), 0, 9, 0, Int(bitPattern: $0))
+    }
+    return result == 0 && limits.0 == UInt64.max
+  }
+}

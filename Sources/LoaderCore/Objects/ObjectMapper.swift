@@ -18,13 +18,13 @@ public enum ObjectMapper {
   /// RELRO pages are writable, the rest as the segments say.
   ///
   /// `place` is where the first page has to go (an absolute address for ET_EXEC, one within reach for a newer
-  /// version); 0: anywhere. Returns the load bias.
+  /// version); 0: anywhere. `isOwn`: the place is kept free by Luci itself. Returns the load bias.
   public static func map(
-    _ segments: Segments, of file: FileDescriptor, at place: UInt64, path: Path
+    _ segments: Segments, of file: FileDescriptor, at place: UInt64, isOwn: Bool = false, path: Path
   ) throws(LoadError) -> UInt64 {
     let span = segments.span
     do throws(Errno) {
-      let start = try reserve(span.count, alignment: segments.alignment, at: place)
+      let start = isOwn ? place : try reserve(span.count, alignment: segments.alignment, at: place)
       let bias = start &- span.start
       do throws(Errno) {
         for load in segments.loads { try map(load, bias: bias, file) }

@@ -34,7 +34,7 @@ public struct FreeSpace {
     return best
   }
 
-  private static func isWithinReach(_ start: UInt64, _ size: UInt64, _ home: AddressRange) -> Bool {
+  static func isWithinReach(_ start: UInt64, _ size: UInt64, _ home: AddressRange) -> Bool {
     let low = min(start, home.start)
     let high = max(start + size, home.end)
     return high - low <= reach

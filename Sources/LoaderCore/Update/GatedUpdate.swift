@@ -50,7 +50,9 @@ extension Program {
     gatedUpdate = nil
     setSlots(pending.gates) { $0.old }
     for gate in pending.gates { gateStubs.decide(gate.index, gate.old) }
-    for version in pending.versions { version.discard() }
+    if let room = updater?.room {
+      for version in pending.versions { version.discard(room) }
+    }
   }
 
   private func setSlots(_ gates: [GatedUpdate.Gate], _ value: (GatedUpdate.Gate) -> UInt64) {

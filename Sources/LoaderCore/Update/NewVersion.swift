@@ -46,13 +46,15 @@ struct UpdateFailure: Error {
 extension NewVersion {
   /// Maps the segments of `file` and puts down how its state leads to the old version's.
   static func map(
-    _ parsed: ObjectFile, _ file: FileDescriptor, _ status: FileStatus, _ verdict: Verdict, for shared: SharedObject
+    _ parsed: ObjectFile, _ file: FileDescriptor, _ status: FileStatus, _ verdict: Verdict, for shared: SharedObject,
+    _ room: UpdateRoom
   ) throws(UpdateFailure) -> LoadedObject {
     let old = shared.current
     let object: LoadedObject
     do throws(LoadError) {
-      let place = try place(for: parsed.segments, near: shared)
-      let bias = try ObjectMapper.map(parsed.segments, of: file, at: place, path: shared.path)
+      let place = try place(for: parsed.segments, near: shared, room)
+      let bias = try ObjectMapper.map(
+        parsed.segments, of: file, at: place.start, isOwn: place.isOwn, path: shared.path)
       object = try ObjectFactory.object(parsed, bias: bias, path: shared.path, name: shared.name, status: status)
     } catch {
       throw UpdateFailure(error)
@@ -67,9 +69,12 @@ extension NewVersion {
     return object
   }
 
-  /// All homes of the object's state lie in its first versions.
-  private static func place(for segments: Segments, near shared: SharedObject) throws(LoadError) -> UInt64 {
+  /// Room that was set aside, or what is free: all homes of the object's state lie in its first version.
+  private static func place(
+    for segments: Segments, near shared: SharedObject, _ room: UpdateRoom
+  ) throws(LoadError) -> (start: UInt64, isOwn: Bool) {
     let home = shared.versions[0].memoryRange
+    if let own = room.take(segments.span.count, alignment: segments.alignment, near: home) { return (own, true) }
     for _ in 0..<4 {
       guard let maps = try? FreeSpace.read(),
         let place = FreeSpace.nearest(to: home, size: segments.span.count + segments.alignment, in: maps)
@@ -78,7 +83,7 @@ extension NewVersion {
       // Somebody else may have taken the room by now; ObjectMapper would tell, but this is cheaper to repeat.
       if let got = try? Mapping.anonymous(segments.span.count, .none, at: aligned, reserveOnly: true) {
         Mapping.unmap(got, segments.span.count)
-        return aligned
+        return (aligned, false)
       }
     }
     throw LoadError(.noSpaceNear, shared.path)
@@ -168,8 +173,8 @@ extension NewVersion {
   }
 
   /// Gives the image back: it never was in use.
-  func discard() {
-    guard isFresh else { return }
+  func discard(_ room: UpdateRoom) {
+    guard isFresh, !room.giveBack(object.memoryRange) else { return }
     Mapping.unmap(object.memoryRange.start, object.memoryRange.count)
   }
 }

@@ -67,13 +67,22 @@ extension Updater {
         .incompatible, "tls-layout", Text("the new version has thread-local data, the old one has none"))
     }
     let needsProgramThread = try bringsLibraries(parsed, shared)
-    let object = try NewVersion.map(parsed, copy.descriptor, copy.status, verdict, for: shared)
+    let object = try map(parsed, copy.descriptor, copy.status, verdict, shared)
     object.fileContent = copy.bytes
     object.binary = newBinary
     object.privateCopy = copy
     return NewVersion(
       shared: shared, object: object, verdict: verdict, binary: newBinary, isFresh: true,
       needsProgramThread: needsProgramThread)
+  }
+
+  /// The room is shared with program threads that open libraries.
+  private func map(
+    _ parsed: ObjectFile, _ file: FileDescriptor, _ status: FileStatus, _ verdict: Verdict, _ shared: SharedObject
+  ) throws(UpdateFailure) -> LoadedObject {
+    program.lock.lock()
+    defer { program.lock.unlock() }
+    return try NewVersion.map(parsed, file, status, verdict, for: shared, room)
   }
 
   /// Whether it needs libraries that are not there: loading them runs their constructors, which only a program
@@ -91,7 +100,7 @@ extension Updater {
   /// A candidate is mapped once more because others that it was bound to were taken out.
   func remap(_ candidate: NewVersion) -> NewVersion? {
     guard candidate.isFresh, let copy = candidate.object.privateCopy else { return candidate }
-    candidate.discard()
+    candidate.discard(room)
     do throws(UpdateFailure) {
       let parsed: ObjectFile
       do throws(ELFError) { parsed = try ObjectFile(copy.bytes) } catch {
@@ -99,7 +108,7 @@ extension Updater {
       }
       let file = try Updater.memoryFile(copy, candidate.shared.path)
       defer { file.close() }
-      let object = try NewVersion.map(parsed, file, copy.status, candidate.verdict, for: candidate.shared)
+      let object = try map(parsed, file, copy.status, candidate.verdict, candidate.shared)
       object.fileContent = copy.bytes
       object.binary = candidate.binary
       object.privateCopy = copy

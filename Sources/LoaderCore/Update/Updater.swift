@@ -6,11 +6,13 @@ public final class Updater {
   /// By id.
   private(set) var objects: [SharedObject] = []
   private var watched = 0
+  let room = UpdateRoom()
 
   init(_ program: Program) { self.program = program }
 
   /// Objects of the program that are watched from now on; under the program's lock.
   func register(_ loaded: [LoadedObject]) {
+    room.extend(for: loaded.filter { $0.role == .library && $0.fileContent != nil })
     for object in loaded where object.role == .library && object.fileContent != nil && object.identity == nil {
       objects.append(SharedObject(id: objects.count, object))
     }
@@ -96,7 +98,7 @@ public final class Updater {
       report(
         .incompatible, candidate.shared, cause: "program-thread-needed",
         Text("it needs work on a thread of the program, and none calls it through a slot"))
-      candidate.discard()
+      candidate.discard(room)
     }
   }
 
@@ -131,7 +133,7 @@ public final class Updater {
       }
       guard let failed else { return (remaining, []) }
       if isGate { return ([], remaining.compactMap { remap($0) }) }
-      remaining[failed].discard()
+      remaining[failed].discard(room)
       remaining.remove(at: failed)
       remaining = remaining.compactMap { remap($0) }
     }
