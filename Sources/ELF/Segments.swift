@@ -19,7 +19,7 @@ public struct LoadSegment {
 }
 
 /// A range of addresses of an object: [start, end).
-public struct AddressRange: Equatable {
+public struct AddressRange: Equatable, Sendable {
   public var start: UInt64
   public var end: UInt64
 
@@ -46,6 +46,14 @@ public struct TLSSegment {
   public let memorySize: UInt64
   /// A power of two, at least 1.
   public let alignment: UInt64
+
+  public init(address: UInt64, fileOffset: UInt64, fileSize: UInt64, memorySize: UInt64, alignment: UInt64) {
+    self.address = address
+    self.fileOffset = fileOffset
+    self.fileSize = fileSize
+    self.memorySize = memorySize
+    self.alignment = alignment
+  }
 }
 
 /// The program header table (gABI, "Program Header"), checked as a whole: loadable segments ascend, do not

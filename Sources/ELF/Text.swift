@@ -16,6 +16,8 @@ public struct Text: Sendable {
     append(decimal: value, width: 1)
   }
 
+  public mutating func append(decimal value: Int) { append(signed: Int64(value)) }
+
   /// With leading zeros up to `width` digits.
   public mutating func append(decimal value: UInt64, width: Int) {
     var digits: [UInt8] = []

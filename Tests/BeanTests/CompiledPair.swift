@@ -56,7 +56,7 @@ extension Verdict {
   /// All reasons as text, for messages of failed expectations.
   var text: String {
     reasons.map { (reason) in
-      var sink = TextSink()
+      var sink = Text()
       sink.append(reason)
       return String(decoding: sink.bytes, as: UTF8.self)
     }.joined(separator: "\n")

@@ -2,8 +2,8 @@ import Bean
 import Testing
 
 @Suite struct VerdictTextTests {
-  static func text(_ build: (inout TextSink) -> Void) -> String {
-    var sink = TextSink()
+  static func text(_ build: (inout Text) -> Void) -> String {
+    var sink = Text()
     build(&sink)
     return String(decoding: sink.bytes, as: UTF8.self)
   }

@@ -1,5 +1,5 @@
 /// One line for each reason, and the proof line, as status lines and tools show them.
-extension TextSink {
+extension Text {
   /// name+0x10 (0x4010), or the address alone.
   public mutating func append(_ place: Place) {
     guard place.name.count != 0 else { return append(hex: place.address) }
@@ -139,5 +139,13 @@ extension TextSink {
     append(" of ")
     append(decimal: counters.candidates)
     append(" candidates explained")
+  }
+
+  /// A name from a file: control characters would break lines or steer a terminal, and appear as "?".
+  public mutating func append(name: Bytes) {
+    for index in 0..<name.count {
+      let byte = name[index]
+      append(byte: byte < 0x20 || byte == 0x7f ? 0x3f : byte)
+    }
   }
 }

@@ -52,7 +52,7 @@ enum Check {
     text.append(verdict.accepted ? "applicable\n" : "refused\n")
     for reason in verdict.reasons {
       text.append("  ")
-      text.append(line(reason))
+      text.append(reason)
       text.append("\n")
     }
     if verdict.reasonCount > verdict.reasons.count {
@@ -61,9 +61,7 @@ enum Check {
       text.append(" more\n")
     }
     if verdict.needsProgramThread { text.append("  needs a thread of the program: indirect functions\n") }
-    var proof = TextSink()
-    proof.appendProof(verdict)
-    text.append(proof.bytes)
+    text.appendProof(verdict)
     text.append("\n")
   }
 
@@ -74,7 +72,9 @@ enum Check {
       text.append(index == 0 ? "{\"code\":" : ",{\"code\":")
       text.append(jsonString: Bytes(reason.kind.code))
       text.append(",\"detail\":")
-      line(reason).withUnsafeBytes { text.append(jsonString: Bytes($0)) }
+      var line = Text()
+      line.append(reason)
+      line.withBytes { text.append(jsonString: $0) }
       text.append("}")
     }
     text.append("],\"reason_count\":")
@@ -91,12 +91,7 @@ enum Check {
       text.append("\":")
       text.append(decimal: UInt64(value))
     }
-    text.append(verdict.needsProgramThread ? ",\"needs_program_thread\":true}\n" : ",\"needs_program_thread\":false}\n")
-  }
-
-  private static func line(_ reason: Refusal) -> [UInt8] {
-    var sink = TextSink()
-    sink.append(reason)
-    return sink.bytes
+    text.append(
+      verdict.needsProgramThread ? ",\"needs_program_thread\":true}\n" : ",\"needs_program_thread\":false}\n")
   }
 }

@@ -2,7 +2,7 @@
 /// 32-bit displacement), from /proc/self/maps.
 public struct FreeSpace {
   /// An occupied range of addresses.
-  public struct Occupied {
+  public struct Occupied: Sendable {
     public let range: AddressRange
     public let isHeap: Bool
     public let isStack: Bool

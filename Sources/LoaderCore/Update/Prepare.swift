@@ -135,15 +135,13 @@ extension Updater {
 extension UpdateFailure {
   /// Bean's first reason, in full, and how many more there are.
   init(_ verdict: Verdict) {
-    var text = TextSink()
-    if let first = verdict.reasons.first { text.append(first) }
-    if verdict.reasonCount > 1 {
-      text.append(" (and ")
-      text.append(decimal: verdict.reasonCount - 1)
-      text.append(" more)")
-    }
     var detail = Text()
-    detail.append(text.bytes)
+    if let first = verdict.reasons.first { detail.append(first) }
+    if verdict.reasonCount > 1 {
+      detail.append(" (and ")
+      detail.append(decimal: verdict.reasonCount - 1)
+      detail.append(" more)")
+    }
     self.init(.incompatible, verdict.reasons.first?.kind.code ?? "refused", detail)
   }
 }

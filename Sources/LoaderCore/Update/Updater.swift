@@ -104,10 +104,8 @@ public final class Updater {
 
   func reportUpdated(_ ready: [NewVersion]) {
     for version in ready {
-      var proof = TextSink()
-      proof.appendProof(version.verdict)
       var detail = Text()
-      detail.append(proof.bytes)
+      detail.appendProof(version.verdict)
       report(.updated, version.shared, cause: nil, detail)
     }
   }

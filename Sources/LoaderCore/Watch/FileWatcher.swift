@@ -24,7 +24,7 @@ public final class FileWatcher {
     func meetsNewObstacle() -> Bool {
       var found: Errno?
       do throws(Errno) { _ = try FileDescriptor.status(of: path) } catch { found = error }
-      if found == .noEntry { found = nil }
+      if found == .noEntry || found?.number == ENOTDIR { found = nil }
       defer { obstacle = found }
       return found != nil && found != obstacle
     }
