@@ -29,6 +29,8 @@ public struct StandIn {
     /// The executable's constructors, in memory: glibc ≥ 2.34 runs those of the main map, which is the stand-in.
     public var initFunction: UInt64?
     public var initArray: AddressRange?
+    /// What the host's exit runs first.
+    public var finiFunction: UInt64?
 
     public init() {}
   }
@@ -219,6 +221,7 @@ extension StandIn {
         put(DT_INIT_ARRAY, array.start &- base)
         put(DT_INIT_ARRAYSZ, array.count)
       }
+      if let function = contents.finiFunction { put(DT_FINI, function &- base) }
       let debug = position - base
       put(DT_DEBUG, 0)
       put(DT_NULL, 0)
