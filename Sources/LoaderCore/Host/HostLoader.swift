@@ -7,7 +7,9 @@ import CKernel
 extension Program {
   /// nil: no object needs a host.
   func hostLoader() throws(LoadError) -> Path? {
-    guard let library = graph.hosts.first(where: { HostRules.isHostName($0) }) ?? graph.hosts.first else { return nil }
+    guard let library = graph.hosts.first(where: { HostRules.isHostName($0) }) ?? graph.hosts.first else {
+      return nil
+    }
     if let musl = graph.muslLoader { return musl }
     let named = namedLoaders
     let beside = library.directory.appending(Bytes(HostRules.glibcLoader))
@@ -44,8 +46,9 @@ extension Program {
   /// directories belong to another C library (`libc.so` of glibc is a linker script).
   func muslLoader() throws(LoadError) -> Path? {
     let needed = try executable.needed()
-    guard needed.contains(where: { HostRules.isMuslLibrary($0) })
-      || interpreter?.lastComponent.withBytes({ HostRules.isMuslLoader($0) }) ?? false
+    guard
+      needed.contains(where: { HostRules.isMuslLibrary($0) })
+        || interpreter?.lastComponent.withBytes({ HostRules.isMuslLoader($0) }) ?? false
     else { return nil }
     for directory in search.directoriesBeforeCache(executable) {
       for name in [HostRules.muslLoader, "libc.musl-x86_64.so.1", "libc.so"] as [StaticString] {

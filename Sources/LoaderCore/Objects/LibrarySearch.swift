@@ -111,6 +111,8 @@ public final class LibrarySearch {
     return nil
   }
 
+  func isDefault(_ directory: Path) -> Bool { defaultDirectories.contains(directory) }
+
   private func isInDefaultDirectory(_ path: Path) -> Bool {
     let directory = path.directory
     return defaultDirectories.contains { $0 == directory || directory.directory.directory == $0 }

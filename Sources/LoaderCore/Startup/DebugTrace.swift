@@ -70,7 +70,7 @@ public final class DebugTrace {
     }
   }
 
-  /// A line with an empty one before it.
+  /// A line between empty ones.
   private func paragraph(_ kind: DebugOutput, _ before: StaticString, _ path: Path, _ after: StaticString = "") {
     guard wants(kind) else { return }
     line(kind, "")
@@ -79,6 +79,7 @@ public final class DebugTrace {
       name(path).write(to: &$0)
       $0.append(after)
     }
+    line(kind, "")
   }
 
   /// The executable has an empty path, as in link_map.
@@ -202,7 +203,8 @@ public final class DebugTrace {
     line(.statistics, "")
     line(.statistics, "runtime linker statistics:")
     number("  total startup time in dynamic loader: ", (ClockTime.monotonic() &- start) / 1000, " microseconds")
-    number("            time needed for relocation: ", (relocated &- loaded) / 1000, " microseconds with the C library")
+    number(
+      "            time needed for relocation: ", (relocated &- loaded) / 1000, " microseconds with the C library")
     number("                 number of relocations: ", lookUps, "")
     number("        number of relative relocations: ", relative, "")
     number("           time needed to load objects: ", (loaded &- start) / 1000, " microseconds")

@@ -68,6 +68,7 @@ extension Program {
       contents.finiFunction = gates.finaliser
     }
     contents.interpreter = interpreter
+    contents.directories = hostDirectories()
     contents.stackFlags = executable.segments.stackFlags ?? UInt32(PF_R | PF_W | PF_X)
     contents.tlsSize = tls.size
     contents.tlsAlignment = tls.alignment
@@ -81,6 +82,19 @@ extension Program {
     do throws(Errno) { return try StandIn(contents) } catch {
       throw LoadError(.mapFailed(error), interpreter)
     }
+  }
+
+  /// Where the C library looks for what it opens by itself (libgcc_s for pthread_cancel, name service modules): its
+  /// loader takes the stand-in for the program, whose DT_RPATH counts for that. `--library-path` is not in the
+  /// environment that it sees; and what belongs to a C library in a folder lies there, too.
+  private func hostDirectories() -> [Path] {
+    var result = search.rpathChain(of: executable)
+    if settings.source(of: .libraryPath) == .option { result += settings.libraryPath }
+    if let library = graph.hosts.first(where: { HostRules.isHostName($0) }) {
+      let directory = library.directory
+      if !search.isDefault(directory) { result.append(directory) }
+    }
+    return result.filter { !$0.isEmpty }
   }
 
   /// The executable's copy relocations whose definition is none of the program's: the host has it.

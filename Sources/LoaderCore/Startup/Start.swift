@@ -157,8 +157,11 @@ public enum Start {
     var text = Text(
       "Usage: ld-luci.so PROGRAM -- ARGUMENTS...\n       ld-luci.so [OPTIONS] [--] PROGRAM ARGUMENTS...\n")
     text.append("Runs a dynamically linked program and replaces its shared libraries while it runs.\n\n")
-    text.append("  --list        list the objects and exit\n  --verify      tell whether the program can be started\n")
-    text.append("  --inhibit-rpath LIST  ignore RUNPATH and RPATH of these objects\n  --argv0 NAME  what the program sees as its name\n")
+    text.append(
+      "  --list        list the objects and exit\n  --verify      tell whether the program can be started\n")
+    text.append(
+      "  --inhibit-rpath LIST  ignore RUNPATH and RPATH of these objects\n  --argv0 NAME  what the program sees as its name\n"
+    )
     text.append("  --help        this text\n  --version     the version\n\n")
     text.append(Settings.help().bytes)
     return text
