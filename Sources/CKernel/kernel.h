@@ -84,3 +84,28 @@ struct luci_dirent64 {
   uint8_t d_type;
   char d_name[];
 };
+
+LUCI_INLINE void luci_cpuid(uint32_t leaf, uint32_t *b, uint32_t *c, uint32_t *d) {
+  uint32_t a = leaf;
+  *c = 0;
+  __asm__ volatile("cpuid" : "+a"(a), "=b"(*b), "+c"(*c), "=d"(*d));
+}
+
+/* The micro-architecture level of the x86-64 psABI, 1 to 4: what processor and kernel together allow. */
+LUCI_INLINE int luci_processor_level(void) {
+  const uint32_t v2 = 1u << 0 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23; /* SSE3 SSSE3 CX16 SSE4.1/2 POPCNT */
+  const uint32_t v3 = 1u << 12 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29;          /* FMA MOVBE OSXSAVE AVX F16C */
+  const uint32_t v3_extended = 1u << 3 | 1u << 5 | 1u << 8;                          /* BMI1 AVX2 BMI2 */
+  const uint32_t v4 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;          /* AVX512 F DQ CD BW VL */
+  uint32_t b, c, d, features, extended, low, high;
+  luci_cpuid(0, &b, &c, &d);
+  luci_cpuid(1, &b, &features, &d);
+  luci_cpuid(0x80000001, &b, &extended, &d);
+  if ((features & v2) != v2 || !(extended & 1) /* LAHF */) return 1;
+  if ((features & v3) != v3 || !(extended & 1u << 5) /* LZCNT */) return 2;
+  luci_cpuid(7, &b, &c, &d);
+  if ((b & v3_extended) != v3_extended) return 2;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  if ((low & 6) != 6) return 2;
+  return (b & v4) == v4 && (low & 0xe6) == 0xe6 ? 4 : 3;
+}

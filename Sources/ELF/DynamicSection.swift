@@ -46,6 +46,9 @@ public struct DynamicSection {
   public var hasTextRelocations: Bool { flags & UInt64(DF_TEXTREL) != 0 }
   public var bindsNow: Bool { flags & UInt64(DF_BIND_NOW) != 0 || flags1 & UInt64(DF_1_NOW) != 0 }
 
+  /// DF_1_NODEFLIB: its needs are not searched in the default directories.
+  public var avoidsDefaultDirectories: Bool { flags1 & UInt64(DF_1_NODEFLIB) != 0 }
+
   /// Reads until DT_NULL; the section must lie in `image`.
   ///
   /// glibc's loader turns pointers in the dynamic section of what it loads into memory addresses, musl's does

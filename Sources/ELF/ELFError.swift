@@ -18,6 +18,7 @@ public struct ELFError: Error, Equatable {
     case segmentAlignment
     case segmentTooLarge
     case tlsSegment
+    case dynamicMissing
     case dynamicOutside
     case dynamicUnterminated
     case stringTable
@@ -66,6 +67,7 @@ extension ELFError.Reason {
     case .segmentAlignment: "ELF load command address/offset not properly aligned"
     case .segmentTooLarge: "segments span too much memory"
     case .tlsSegment: "bad PT_TLS segment"
+    case .dynamicMissing: "no dynamic section"
     case .dynamicOutside: "dynamic section lies outside the loadable segments"
     case .dynamicUnterminated: "dynamic section has no end"
     case .stringTable: "bad string table"

@@ -7,6 +7,11 @@ public func originalInterpreter(of file: ObjectFile) -> Bytes? {
   return InterpreterRecord(area)?.original
 }
 
+extension ObjectFile {
+  /// The same, for code in whose type a function of that name would be found first.
+  public var rememberedInterpreter: Bytes? { originalInterpreter(of: self) }
+}
+
 /// What `setinterp` remembers, read from the bytes of PT_INTERP.
 ///
 /// PT_INTERP is a NUL-terminated path (gABI, "Program Interpreter"), but its size counts: the kernel reads

@@ -29,6 +29,10 @@ public struct StandIn {
     /// The executable's constructors, in memory: glibc ≥ 2.34 runs those of the main map, which is the stand-in.
     public var initFunction: UInt64?
     public var initArray: AddressRange?
+    /// DT_RPATH: where the host finds what it opens by itself.
+    public var directories: [Path] = []
+    /// What the host's exit runs first.
+    public var finiFunction: UInt64?
 
     public init() {}
   }
@@ -77,8 +81,9 @@ extension StandIn {
     let contents: Contents
     var strings = Text()
     var neededOffsets: [UInt64] = []
+    var directoriesOffset: UInt64 = 0
     var nameOffsets: [UInt64] = []
-    static var dynamicEntries: Int { 20 }
+    static var dynamicEntries: Int { 24 }
     static var headerSize: UInt64 { UInt64(MemoryLayout<Elf64_Phdr>.size) }
     static var symbolSize: UInt64 { UInt64(MemoryLayout<Elf64_Sym>.size) }
     static var relocationSize: UInt64 { UInt64(MemoryLayout<Elf64_Rela>.size) }
@@ -94,9 +99,20 @@ extension StandIn {
       return offset
     }
 
+    private mutating func addDirectories() -> UInt64 {
+      let offset = UInt64(strings.bytes.count)
+      for (index, directory) in contents.directories.enumerated() {
+        if index > 0 { strings.append(byte: 58) }
+        directory.write(to: &strings)
+      }
+      strings.append(byte: 0)
+      return offset
+    }
+
     mutating func layOut() -> Plan {
       strings.append(byte: 0)
       neededOffsets = contents.needed.map { path in path.withBytes { addString($0) } }
+      if !contents.directories.isEmpty { directoriesOffset = addDirectories() }
       for copy in contents.copies { nameOffsets.append(addString(copy.name)) }
       for export in contents.exports { nameOffsets.append(addString(Bytes(export.name))) }
       var plan = Plan()
@@ -204,6 +220,7 @@ extension StandIn {
         position += 16
       }
       for offset in neededOffsets { put(DT_NEEDED, offset) }
+      if directoriesOffset != 0 { put(DT_RPATH, directoriesOffset) }
       put(DT_HASH, plan.hash)
       put(DT_STRTAB, plan.strings)
       put(DT_STRSZ, UInt64(strings.bytes.count))
@@ -219,6 +236,7 @@ extension StandIn {
         put(DT_INIT_ARRAY, array.start &- base)
         put(DT_INIT_ARRAYSZ, array.count)
       }
+      if let function = contents.finiFunction { put(DT_FINI, function &- base) }
       let debug = position - base
       put(DT_DEBUG, 0)
       put(DT_NULL, 0)

@@ -17,6 +17,8 @@ public struct LoadError: Error {
     case untrusted(StaticString)
     case hostUnusable(StaticString)
     case noLoadableProgram(StaticString)
+    /// Not for this machine, or no ELF file at all: whether it can be executed, the kernel knows.
+    case foreign(StaticString)
   }
 
   public let kind: Kind
@@ -91,7 +93,7 @@ public struct LoadError: Error {
       text.append(hex: UInt64(type), width: 2)
     case .relocationOverflow: text.append(": relocation target out of range")
     case .notRegularFile: text.append(": not a regular file")
-    case .untrusted(let why), .hostUnusable(let why), .noLoadableProgram(let why):
+    case .untrusted(let why), .hostUnusable(let why), .noLoadableProgram(let why), .foreign(let why):
       text.append(": ")
       text.append(why)
     default: break

@@ -33,6 +33,8 @@ public final class LoadedObject {
   /// Preceding definitions of its own symbols come first (DT_SYMBOLIC).
   public var isSymbolic: Bool { dynamic.isSymbolic }
   public var isRelocated = false
+  /// Directories by DT_RPATH of those that loaded it, the nearest first: they serve for its own needs, too.
+  public var inheritedRPath: [Path] = []
   public var constructorsRun = false
   /// Symbols of the opened object and its needs, for objects that dlopen brought without RTLD_GLOBAL.
   public var localScope: Scope?

@@ -12,6 +12,8 @@ public final class ObjectGraph {
   public private(set) var scope: [ScopeEntry] = []
   /// Host objects by the path that search found, in order.
   public private(set) var hosts: [Path] = []
+  /// Loader and C library of a program that was built for musl; nil for one built for glibc.
+  public var muslLoader: Path?
   private var hostNames: [[UInt8]] = []
   private let search: LibrarySearch
   private let factory: ObjectFactory
@@ -65,10 +67,12 @@ public final class ObjectGraph {
     if hostNames.contains(where: { $0.withUnsafeBytes { Bytes($0) == name } }) { return nil }
     if let known = object(named: name) { return known }
     if HostRules.isLoaderName(name) { return nil }
-    let file: OpenedFile
-    do throws(LoadError) { file = try search.open(name, for: requester) } catch {
-      throw error
+    if let muslLoader, HostRules.isReservedByMusl(name) {
+      noteHost(name, muslLoader)
+      return nil
     }
+    search.trace?.needed(name, by: requester?.path)
+    let file = try search.open(name, for: requester)
     defer { file.close() }
     if let known = objects.first(where: { $0.status?.isSameFile(as: file.status) ?? false }) { return known }
     if HostRules.isHostName(name) {
@@ -80,6 +84,8 @@ public final class ObjectGraph {
       noteHost(name, file.path)
       return nil
     case .object(let object):
+      if let requester { object.inheritedRPath = search.rpathChain(of: requester) }
+      search.trace?.mapped(object)
       objects.append(object)
       scope.append(.object(object))
       return object
@@ -87,6 +93,7 @@ public final class ObjectGraph {
   }
 
   private func noteHost(_ name: Bytes, _ path: Path) {
+    search.trace?.leftToHost(name, path)
     hostNames.append(name.copy())
     if hosts.contains(path) { return }
     hosts.append(path)

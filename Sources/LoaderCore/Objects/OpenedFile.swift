@@ -35,6 +35,15 @@ public final class OpenedFile {
 
   public func close() { descriptor.close() }
 
+  /// Whether it begins like an ELF file.
+  public var isELF: Bool {
+    var magic: UInt32 = 0
+    let count = withUnsafeMutableBytes(of: &magic) { buffer -> Int in
+      (try? descriptor.read(into: buffer, at: 0)) ?? 0
+    }
+    return count == 4 && magic == 0x464c_457f
+  }
+
   /// Whether a search ends here: an ELF file of this machine, as far as its header tells.
   public var isUsable: Bool {
     var header = Elf64_Ehdr()

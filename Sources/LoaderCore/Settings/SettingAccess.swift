@@ -45,6 +45,9 @@ extension Settings {
   public var preload: [Path] { list(.preload, (58, 32), keepingEmpty: false) }
   public var bindsNow: Bool { flag(.bindNow) }
   public var showsAuxv: Bool { flag(.showAuxv) }
+  public var listsObjects: Bool { flag(.traceLoadedObjects) }
+  /// The process id is appended.
+  public var debugFile: Path? { path(.debugOutput) }
 
   public var debug: DebugOutput {
     var result: DebugOutput = []
@@ -67,7 +70,11 @@ public struct DebugOutput: OptionSet, Sendable {
   public static var symbols: DebugOutput { DebugOutput(rawValue: 16) }
   public static var versions: DebugOutput { DebugOutput(rawValue: 32) }
   public static var statistics: DebugOutput { DebugOutput(rawValue: 64) }
-  public static var all: DebugOutput { DebugOutput(rawValue: 127) }
+  /// Everything but statistics, as glibc has it.
+  public static var all: DebugOutput { DebugOutput(rawValue: 63) }
+  public static var help: DebugOutput { DebugOutput(rawValue: 128) }
+  /// Calls of constructors and destructors are told with any of these (glibc's DL_DEBUG_IMPCALLS).
+  public static var calls: DebugOutput { DebugOutput(rawValue: 31) }
 
   init(word: Bytes) {
     if word == Bytes("libs") {
@@ -84,6 +91,8 @@ public struct DebugOutput: OptionSet, Sendable {
       self = .versions
     } else if word == Bytes("statistics") {
       self = .statistics
+    } else if word == Bytes("help") {
+      self = .help
     } else if word == Bytes("all") {
       self = .all
     } else {

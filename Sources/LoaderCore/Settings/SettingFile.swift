@@ -33,15 +33,7 @@ extension Settings {
     guard isAcceptable(status, isSecure: isSecure, user: Credentials.effectiveUser) else {
       throw Errno.notPermitted
     }
-    var content = [UInt8](repeating: 0, count: Int(status.size))
-    var done = 0
-    while done < content.count {
-      let got = try content.fill(from: file, at: done)
-      if got == 0 { break }
-      done += got
-    }
-    content.removeLast(content.count - done)
-    return content
+    return try file.content(size: status.size)
   }
 
   static func isAcceptable(_ status: FileStatus, isSecure: Bool, user: UInt32) -> Bool {

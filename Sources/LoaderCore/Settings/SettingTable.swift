@@ -3,7 +3,7 @@ public enum Setting: UInt8, CaseIterable, Sendable {
   case logLevel, logFile, logFileAppend, logTimeAbsolute
   case statusInfo, earlyStatusInfo, statusFormat
   case dynamicUpdate, dynamicDlupdate, settleTime, skipIdentical, forceUpdate, trustFiles
-  case libraryPath, preload, bindNow, debug, showAuxv
+  case libraryPath, preload, bindNow, debug, debugOutput, showAuxv, traceLoadedObjects
 }
 
 /// How a setting's value is written.
@@ -79,9 +79,14 @@ extension Setting {
     case .bindNow:
       SettingRow("LD_BIND_NOW", .presence, "", "resolve all functions at start")
     case .debug:
-      SettingRow("LD_DEBUG", .list, "", "what to trace: libs files reloc bindings symbols versions statistics all")
+      SettingRow(
+        "LD_DEBUG", .list, "", "what to trace: libs files reloc bindings symbols versions statistics all; or help")
+    case .debugOutput:
+      SettingRow("LD_DEBUG_OUTPUT", .path, "", "file for these lines; the process id is appended to its name")
     case .showAuxv:
       SettingRow("LD_SHOW_AUXV", .presence, "", "print the auxiliary vector")
+    case .traceLoadedObjects:
+      SettingRow("LD_TRACE_LOADED_OBJECTS", .presence, "", "list the objects instead of running the program")
     }
   }
 

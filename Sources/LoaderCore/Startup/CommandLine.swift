@@ -7,6 +7,7 @@ public struct CommandLine {
     case help
     case version
     case list
+    case verify
   }
 
   public var action = Action.run
@@ -15,6 +16,8 @@ public struct CommandLine {
   /// Index of the program's first own argument.
   public var firstArgument = 0
   public var argv0: Bytes?
+  /// `--inhibit-rpath`: paths of objects whose own search directories do not count.
+  public var withoutRunpath: [Path] = []
 
   /// A message for standard error; the exit code is that of ld.so for usage errors.
   public struct Failure: Error {
@@ -31,11 +34,18 @@ public struct CommandLine {
       if argument == Bytes("--") { break }
       if argument == Bytes("--help") { action = .help } else if argument == Bytes("--version") { action = .version }
       if action == .help || action == .version { return }
-      if argument == Bytes("--list") {
-        action = .list
+      if argument == Bytes("--list") || argument == Bytes("--verify") {
+        action = argument == Bytes("--list") ? .list : .verify
         continue
       }
-      if try takeArgv0(argument, arguments, &index) { continue }
+      if let name = try CommandLine.value(of: "--argv0", argument, arguments, &index) {
+        argv0 = name
+        continue
+      }
+      if let list = try CommandLine.value(of: "--inhibit-rpath", argument, arguments, &index) {
+        withoutRunpath += list.parts((58, 32), keepingEmpty: true)
+        continue
+      }
       let next = index < arguments.count ? arguments[index] : nil
       switch settings.read(option: argument, next: next) {
       case .taken: continue
@@ -52,21 +62,20 @@ public struct CommandLine {
     if firstArgument < arguments.count, arguments[firstArgument] == Bytes("--") { firstArgument += 1 }
   }
 
-  /// `--argv0 NAME` or `--argv0=NAME`.
-  private mutating func takeArgv0(
-    _ argument: Bytes, _ arguments: [Bytes], _ index: inout Int
-  ) throws(Failure) -> Bool {
-    if argument == Bytes("--argv0") {
-      guard index < arguments.count else {
-        throw CommandLine.failure("option '", argument, "' requires an argument")
-      }
-      argv0 = arguments[index]
-      index += 1
-      return true
+  /// The value in `--name VALUE` or `--name=VALUE`; nil for another argument.
+  private static func value(
+    of name: StaticString, _ argument: Bytes, _ arguments: [Bytes], _ index: inout Int
+  ) throws(Failure) -> Bytes? {
+    guard argument.hasPrefix(name) else { return nil }
+    let length = name.utf8CodeUnitCount
+    if argument.count > length {
+      return argument[length] == 61 ? argument.suffix(from: UInt64(length + 1)) : nil
     }
-    guard argument.hasPrefix("--argv0=") else { return false }
-    argv0 = argument.suffix(from: 8)
-    return true
+    guard index < arguments.count else {
+      throw CommandLine.failure("option '", argument, "' requires an argument")
+    }
+    index += 1
+    return arguments[index - 1]
   }
 
   private static func failure(_ before: StaticString, _ subject: Bytes, _ after: StaticString) -> Failure {

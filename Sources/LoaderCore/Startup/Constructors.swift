@@ -19,6 +19,7 @@ extension Program {
     object.constructorsRun = true
     initialised.append(object)
     if object.role == .executable, standIn != nil { return }
+    trace?.initialising(object)
     if let function = object.dynamic.initFunction { call(object.bias &+ function) }
     callArray(object, object.dynamic.initArray)
   }
@@ -53,6 +54,7 @@ extension Program {
   }
 
   func runDestructors(of object: LoadedObject) {
+    trace?.finalising(object)
     let array = object.dynamic.finiArray
     if array.isPresent, object.segments.covers(AddressRange(start: array.address, count: min(array.size, 1 << 40))) {
       var index = array.size / 8

@@ -11,6 +11,7 @@ public enum Executable {
     do throws(ELFError) {
       let table = ProcessMemory.bytes(at: address, count: count * UInt64(MemoryLayout<Elf64_Phdr>.size))
       let segments = try Segments(table: table, at: 0, fileSize: 1 << 47)
+      guard segments.dynamic != nil else { throw ELFError(.dynamicMissing, at: 0) }
       // Without PT_PHDR the first segment holds header and table, as every linker lays it out.
       let bias = segments.programHeadersAddress.map { address &- $0 } ?? (address & ~4095) &- segments.span.start
       let object = try LoadedObject(
@@ -20,6 +21,7 @@ public enum Executable {
       object.programHeaderCount = count
       return object
     } catch {
+      if error.reason == .dynamicMissing { throw LoadError(.noLoadableProgram(error.reason.text), name) }
       throw LoadError(.malformed(error), name)
     }
   }
@@ -28,6 +30,7 @@ public enum Executable {
   public struct Opened {
     public let object: LoadedObject
     public let entry: UInt64
+    /// PT_INTERP, or what setinterp(1) remembered of it.
     public let interpreter: Path?
     /// The directory of the file itself, behind all symbolic links: $ORIGIN.
     public let directory: Path
@@ -41,7 +44,11 @@ public enum Executable {
     defer { Mapping.unmap(content.memoryAddress, UInt64(content.count)) }
     let parsed: ObjectFile
     do throws(ELFError) { parsed = try ObjectFile(content) } catch {
-      throw LoadError(.malformed(error), path)
+      // Scripts and programs of other machines are the kernel's business.
+      switch error.reason {
+      case .notELF, .not64Bit, .notLittleEndian, .wrongMachine: throw LoadError(.foreign(error.reason.text), path)
+      default: throw LoadError(.malformed(error), path)
+      }
     }
     guard parsed.dynamic != nil, let interpreter = parsed.interpreter else {
       throw LoadError(.noLoadableProgram("statically linked"), path)
@@ -55,7 +62,8 @@ public enum Executable {
       object.programHeaders = bias &+ (parsed.segments.programHeadersAddress ?? 0)
       object.programHeaderCount = UInt64(parsed.header.programHeaderCount)
       return Opened(
-        object: object, entry: bias &+ parsed.header.entry, interpreter: Path(interpreter),
+        object: object, entry: bias &+ parsed.header.entry,
+        interpreter: Path(parsed.rememberedInterpreter ?? interpreter),
         directory: file.resolvedPath.directory)
     } catch {
       throw LoadError(.malformed(error), path)

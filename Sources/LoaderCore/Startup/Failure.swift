@@ -50,11 +50,15 @@ extension Start {
     log.warning(text)
   }
 
-  /// Started directly: the kernel and the program's own interpreter do the rest.
+  /// Started directly: the kernel and the program's own interpreter do the rest. If the kernel can't, the reason that
+  /// Luci had comes first: it is the one about the file that was asked for.
   static func execute(_ path: Path, _ situation: Situation, _ log: Log, _ error: LoadError) -> Never {
-    warn(log, error, "the program runs without Luci")
+    var isForeign = false
+    if case .foreign = error.kind { isForeign = true }
+    if !isForeign || isExecutable(path) { warn(log, error, "the program runs without Luci") }
     let errno = Process.execute(
       path, arguments: situation.stack.arguments, environment: situation.stack.environment)
+    if isForeign { fail(error, name: path) }
     var text = Text()
     path.write(to: &text)
     text.append(": cannot execute: ")
@@ -64,41 +68,52 @@ extension Start {
     Process.exit(errno == .noEntry ? 127 : 126)
   }
 
-  /// Started as interpreter: the program's original loader, or the system's, is mapped and entered on the kernel's
-  /// stack as if the kernel had done it.
-  static func handOver(_ situation: Situation, _ log: Log, _ error: LoadError) -> Jump {
-    warn(log, error, "the program runs under its original loader")
-    let path = Path("/lib64/ld-linux-x86-64.so.2")
-    do throws(LoadError) {
-      let file = try OpenedFile(path)
-      defer { file.close() }
-      let content = try ObjectMapper.content(of: file.descriptor, size: file.status.size, path: path)
-      let parsed: ObjectFile
-      do throws(ELFError) { parsed = try ObjectFile(content) } catch { throw LoadError(.malformed(error), path) }
-      let bias = try ObjectMapper.map(parsed.segments, of: file.descriptor, at: 0, path: path)
-      var stack = situation.stack
-      stack[AT_BASE] = bias
-      stack.write(at: stack.address)
-      return Jump(entry: bias &+ parsed.header.entry, stack: stack.address)
-    } catch {
-      fail(error, name: path)
-    }
+  private static func isExecutable(_ path: Path) -> Bool {
+    ((try? FileDescriptor.status(of: path))?.mode ?? 0) & 0o111 != 0
   }
-}
 
-extension Executable {
-  /// PT_INTERP of a mapped executable: its bytes lie in memory wherever a segment covers them.
-  public static func interpreter(of object: LoadedObject) -> Path? {
-    guard let range = object.segments.interpreter else { return nil }
-    for load in object.segments.loads
-    where range.start >= load.fileOffset && range.end <= load.fileOffset + load.fileSize {
-      let address = load.address + (range.start - load.fileOffset)
-      guard let bytes = object.image.bytes(at: address, count: range.count), let name = bytes.cString(at: 0) else {
-        return nil
-      }
-      return Path(name)
+  /// Started as interpreter: the program's original loader is mapped and entered on the kernel's stack as if the
+  /// kernel had done it.
+  static func handOver(
+    _ situation: Situation, _ log: Log, _ error: LoadError, remembered: Path?, own: FileStatus?
+  ) -> Jump {
+    warn(log, error, "the program runs under its original loader")
+    var first: LoadError?
+    for path in originalLoaders(remembered) {
+      guard let status = try? FileDescriptor.status(of: path), status.isRegular,
+        !(own.map { $0.isSameFile(as: status) } ?? false)
+      else { continue }
+      do throws(LoadError) { return try enter(path, situation) } catch { first = first ?? error }
     }
-    return nil
+    fail(first ?? error, name: Path(situation.stack.argument(0) ?? Bytes("?")))
+  }
+
+  /// What setinterp(1) remembered, else the C library's own interpreter, else the standard paths.
+  private static func originalLoaders(_ remembered: Path?) -> [Path] {
+    var result: [Path] = []
+    if let remembered { result.append(remembered) }
+    let search = LibrarySearch(libraryPath: [], executableDirectory: Path("/"), isSecure: true)
+    if let library = try? search.open(Bytes("libc.so.6"), for: nil) {
+      library.close()
+      if let path = Executable.interpreter(ofFile: library.path) { result.append(path) }
+    }
+    search.closeCache()
+    result.append(Path(HostRules.glibcStandardLoader))
+    result.append(Path(HostRules.muslStandardLoader))
+    return result
+  }
+
+  private static func enter(_ path: Path, _ situation: Situation) throws(LoadError) -> Jump {
+    let file = try OpenedFile(path)
+    defer { file.close() }
+    let content = try ObjectMapper.content(of: file.descriptor, size: file.status.size, path: path)
+    let parsed: ObjectFile
+    do throws(ELFError) { parsed = try ObjectFile(content) } catch { throw LoadError(.malformed(error), path) }
+    let bias = try ObjectMapper.map(parsed.segments, of: file.descriptor, at: 0, path: path)
+    var stack = situation.stack
+    stack[AT_BASE] = bias
+    stack.write(at: stack.address)
+    return Jump(entry: bias &+ parsed.header.entry, stack: stack.address)
   }
 }
 

@@ -5,13 +5,15 @@ import CKernel
 extension Program {
   /// Relocates everything, runs constructors, writes the program's vector; returns the jump to its entry.
   public func finish(hostFinaliser: UInt64) throws(LoadError) -> Jump {
-    self.hostFinaliser = hostFinaliser
+    // musl hands over nothing; its own destructors are part of exit(3).
+    self.hostFinaliser = graph.muslLoader == nil ? hostFinaliser : 0
     readHostObjects()
     try checkVersions(of: graph.objects)
     registry.publish(graph.objects)
     publishLinkMaps()
     try relocateAll()
     rebindHost()
+    tellStatistics()
     restoreAuxiliaryVector()
     programStackAddress = (hostStack.address &- programStack.size) & ~15
     programStack.write(at: programStackAddress)
@@ -19,6 +21,7 @@ extension Program {
     startUpdates()
     runConstructors()
     search.closeCache()
+    trace?.transferring()
     return Jump(entry: entry, stack: programStackAddress, rdx: gates.finaliser)
   }
 
@@ -34,6 +37,17 @@ extension Program {
     // What host objects needed in turn, the loader above all.
     for object in hostObjects { scope.append(object) }
     host = HostCalls(hostObjects)
+  }
+
+  private func tellStatistics() {
+    guard let trace, trace.wants(.statistics) else { return }
+    trace.everythingIsRelocated()
+    var relative: UInt64 = 0
+    for object in graph.objects {
+      guard let table = try? RelocationTable(object.image, object.dynamic.rela) else { continue }
+      for index in 0..<table.count where table[index].type == UInt32(R_X86_64_RELATIVE) { relative += 1 }
+    }
+    trace.statistics(relative: relative)
   }
 
   private func hostObject(for path: Path) -> LoadedObject? {
@@ -53,6 +67,7 @@ extension Program {
         guard let found = provider(of: need.file) else { continue }
         let provider = pairs.first { $0.old === found }?.new ?? found
         guard !provider.versions.definitions.isEmpty else { continue }
+        trace?.version(need.name, in: provider.path, for: object.path)
         if provider.versions.definitions.contains(where: { $0.isSame(as: need) }) { continue }
         var error = LoadError(.versionNotFound, object === executable ? name : object.path, subject: need.name)
         error.file = provider.path.withBytes { $0.copy() }
@@ -77,6 +92,7 @@ extension Program {
 
   func relocate(_ object: LoadedObject, _ deferred: inout DeferredRelocations) throws(LoadError) {
     try makeTextWritable(object, true)
+    trace?.relocating(object)
     var relocator = Relocator(object, self)
     try relocator.relocate()
     object.isRelocated = true

@@ -58,6 +58,8 @@ public final class Program {
   var hostChoices = HostChoices()
   var updater: Updater?
   var helperThread: Int32 = 0
+  /// LD_DEBUG; nil where nothing is asked for.
+  var trace: DebugTrace?
   let entryStubs = EntryStubs()
   let gateStubs = GateStubs()
   /// An update that waits for a program thread; under the lock.
@@ -114,6 +116,27 @@ extension Program: RelocationContext {
   public func definition(
     of name: SymbolName, version: SymbolVersion?, from object: LoadedObject, excluding: Scope.Exclusion
   ) -> Definition? {
+    let found = find(name, version: version, from: object, excluding: excluding)
+    if let trace { tell(trace, name, version, object, found) }
+    return found
+  }
+
+  private func tell(
+    _ trace: DebugTrace, _ name: SymbolName, _ version: SymbolVersion?, _ object: LoadedObject, _ found: Definition?
+  ) {
+    trace.lookUps += 1
+    if trace.wants(.symbols) {
+      for candidate in scope.objects {
+        trace.lookUp(name.bytes, in: candidate)
+        if candidate === found?.object { break }
+      }
+    }
+    if let found { trace.binding(name.bytes, version, of: object, to: found.object) }
+  }
+
+  private func find(
+    _ name: SymbolName, version: SymbolVersion?, from object: LoadedObject, excluding: Scope.Exclusion
+  ) -> Definition? {
     if object.isSymbolic, let own = object.definition(of: name, version: version) {
       return Definition(object: object, index: own.index, symbol: own.symbol)
     }
@@ -142,5 +165,8 @@ extension Program: RelocationContext {
 
   public var tlsBase: UInt64 { tls.threadPointerBase }
   public var tlsDescriptorResolver: UInt64 { gates.tlsDescriptor }
-  public var missingFunctionHandler: UInt64? { gates.missingFunction == 0 ? nil : gates.missingFunction }
+  /// With LD_BIND_NOW a missing function is an error at start.
+  public var missingFunctionHandler: UInt64? {
+    gates.missingFunction == 0 || settings.bindsNow ? nil : gates.missingFunction
+  }
 }

@@ -6,15 +6,40 @@ extension Program {
   /// Maps all objects, lays out TLS, builds the stand-in. Returns where to go on: the host's loader, or, for a
   /// program without a C library, the program itself.
   public func bringUp(preload: [Path]) throws(LoadError) -> Jump {
+    graph.muslLoader = try muslLoader()
+    if let musl = graph.muslLoader { search.useDirectoriesOfMusl(loader: musl) }
     graph.start(with: executable)
     for path in preload { try loadPreload(path) }
     try graph.loadDependencies()
+    trace?.everythingIsLoaded()
     for object in graph.objects { tls.add(object) }
     tls.finish()
     guard let loader = try hostLoader() else { return try startWithoutHost() }
     let standIn = try makeStandIn(interpreter: loader)
     self.standIn = standIn
     return try startHost(loader, standIn)
+  }
+
+  /// LD_PRELOAD, then /etc/ld.so.preload (ld.so(8)), which counts for set-user-ID programs, too.
+  func preloads() -> [Path] {
+    var result = settings.preload
+    guard let content = try? FileDescriptor.content(of: Path("/etc/ld.so.preload"), limit: 64 << 10) else {
+      return result
+    }
+    content.withUnsafeBytes { buffer in
+      for line in Bytes(buffer).parts((10, 10), keepingEmpty: false) {
+        // A comment reaches to the end of its line; names end at blanks and colons.
+        line.withBytes { bytes in
+          var end = 0
+          while end < bytes.count, bytes[end] != 35 { end += 1 }
+          guard let names = bytes.slice(at: 0, count: UInt64(end)) else { return }
+          for part in names.parts((32, 58), keepingEmpty: false) {
+            part.withBytes { result += $0.parts((9, 9), keepingEmpty: false) }
+          }
+        }
+      }
+    }
+    return result
   }
 
   private func loadPreload(_ path: Path) throws(LoadError) {
@@ -33,43 +58,17 @@ extension Program {
     }
   }
 
-  /// The host's loader: the executable's interpreter, unless that is Luci; then the C library's own PT_INTERP or
-  /// the processor's standard path. nil: no object needs a host.
-  private func hostLoader() throws(LoadError) -> Path? {
-    guard let library = graph.hosts.first else { return nil }
-    for candidate in interpreterCandidates(library) {
-      guard let status = try? FileDescriptor.status(of: candidate), status.isRegular else { continue }
-      if let own = ownStatus, status.isSameFile(as: own) { continue }
-      return candidate
-    }
-    throw LoadError(.hostUnusable("its loader was not found"), library)
-  }
-
-  private func interpreterCandidates(_ library: Path) -> [Path] {
-    var result: [Path] = []
-    if let interpreter { result.append(interpreter) }
-    if let path = Program.interpreter(of: library) { result.append(path) }
-    result.append(Path("/lib64/ld-linux-x86-64.so.2"))
-    result.append(Path("/lib/ld-musl-x86_64.so.1"))
-    return result
-  }
-
-  /// PT_INTERP of the C library: glibc's can be executed, and says by which loader.
-  private static func interpreter(of path: Path) -> Path? {
-    guard let file = try? OpenedFile(path) else { return nil }
-    defer { file.close() }
-    guard let content = try? ObjectMapper.content(of: file.descriptor, size: file.status.size, path: path) else {
-      return nil
-    }
-    defer { Mapping.unmap(content.memoryAddress, UInt64(content.count)) }
-    guard let parsed = try? ObjectFile(content), let name = parsed.interpreter else { return nil }
-    return Path(name)
-  }
-
   private func makeStandIn(interpreter: Path) throws(LoadError) -> StandIn {
     var contents = StandIn.Contents()
     contents.needed = graph.hosts
+    if graph.muslLoader != nil {
+      // By name: by path, musl's loader would map its own file a second time.
+      contents.needed = [Path("libc.so")]
+      // It knows no finaliser in rdx; exit(3) runs this one, since the stand-in is the program to it.
+      contents.finiFunction = gates.finaliser
+    }
     contents.interpreter = interpreter
+    contents.directories = hostDirectories()
     contents.stackFlags = executable.segments.stackFlags ?? UInt32(PF_R | PF_W | PF_X)
     contents.tlsSize = tls.size
     contents.tlsAlignment = tls.alignment
@@ -83,6 +82,19 @@ extension Program {
     do throws(Errno) { return try StandIn(contents) } catch {
       throw LoadError(.mapFailed(error), interpreter)
     }
+  }
+
+  /// Where the C library looks for what it opens by itself (libgcc_s for pthread_cancel, name service modules): its
+  /// loader takes the stand-in for the program, whose DT_RPATH counts for that. `--library-path` is not in the
+  /// environment that it sees; and what belongs to a C library in a folder lies there, too.
+  private func hostDirectories() -> [Path] {
+    var result = search.rpathChain(of: executable)
+    if settings.source(of: .libraryPath) == .option { result += settings.libraryPath }
+    if let library = graph.hosts.first(where: { HostRules.isHostName($0) }) {
+      let directory = library.directory
+      if !search.isDefault(directory) { result.append(directory) }
+    }
+    return result.filter { !$0.isEmpty }
   }
 
   /// The executable's copy relocations whose definition is none of the program's: the host has it.
@@ -147,19 +159,5 @@ extension Program {
       throw LoadError(.mapFailed(error), name)
     }
     return try finish(hostFinaliser: 0)
-  }
-}
-
-extension InitialStack {
-  /// What a loader takes for itself is Luci's business: the host must not act on it a second time.
-  public mutating func removeLoaderVariables() {
-    let names: [StaticString] = [
-      "LD_PRELOAD", "LD_AUDIT", "LD_DEBUG", "LD_DEBUG_OUTPUT", "LD_TRACE_LOADED_OBJECTS", "LD_SHOW_AUXV",
-      "LD_BIND_NOW", "LD_VERBOSE", "LD_WARN", "LD_PROFILE",
-    ]
-    environment = environment.filter { pointer in
-      let entry = ProcessMemory.cString(at: pointer)
-      return !names.contains { InitialStack.value(of: $0, in: entry) != nil }
-    }
   }
 }

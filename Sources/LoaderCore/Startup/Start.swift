@@ -14,11 +14,13 @@ public enum Start {
 
   /// Returns where to go on; does not return where the process ends or becomes another program.
   public static func run(stackAddress: UInt64, gates: Gates) -> (Jump, Program?) {
-    let stack = InitialStack(at: stackAddress)
+    var stack = InitialStack(at: stackAddress)
     let isSecure = (stack[AT_SECURE] ?? 1) != 0
     var settings = Settings(isSecure: isSecure)
     settings.read(fileAt: Path(Settings.defaultFile))
     settings.read(environment: stack.environment.map { ProcessMemory.cString(at: $0) })
+    if isSecure { stack.removeUnsafeVariables() }
+    if settings.debug.contains(.help) { printAndExit(DebugTrace.help()) }
     let isDirect = stack[AT_ENTRY] == gates.selfEntry
     let situation = Situation(stack: stack, settings: settings, gates: gates, isDirect: isDirect)
     return isDirect ? startDirectly(situation) : startAsInterpreter(situation)
@@ -29,17 +31,24 @@ public enum Start {
   private static func startAsInterpreter(_ situation: Situation) -> (Jump, Program?) {
     let stack = situation.stack
     let log = Log(situation.settings)
+    if situation.settings.showsAuxv { write(stack.auxiliaryText.bytes, to: .standardOutput) }
+    var remembered: Path?
+    var own: FileStatus?
     do throws(LoadError) {
       let executable = try Executable.mappedByKernel(stack)
+      remembered = Executable.originalInterpreter(of: executable)
+      own = try? FileDescriptor.status(of: Executable.interpreter(of: executable) ?? Path(""))
       let program = makeProgram(
         situation, log, executable, directory: executableDirectory(stack),
         name: Path(stack.argument(0) ?? Bytes("?")))
       program.entry = stack[AT_ENTRY] ?? 0
-      program.ownStatus = try? FileDescriptor.status(of: Executable.interpreter(of: executable) ?? Path(""))
+      program.ownStatus = own
+      program.interpreter = remembered
+      if situation.settings.listsObjects { list(program) }
       return (try bringUp(program), program)
     } catch {
       if error.isProgramsOwn { fail(error, name: Path(stack.argument(0) ?? Bytes("?"))) }
-      return (handOver(situation, log, error), nil)
+      return (handOver(situation, log, error, remembered: remembered, own: own), nil)
     }
   }
 
@@ -56,12 +65,13 @@ public enum Start {
     switch command.action {
     case .help: printAndExit(helpText())
     case .version: printAndExit(Text("ld-luci.so 0.1\n"))
-    case .run, .list: break
+    case .run, .list, .verify: break
     }
     let log = Log(situation.settings)
     let asked = Path(arguments[command.programIndex])
     let path = Executable.find(asked, pathVariable: situation.stack.environmentValue("PATH"))
     situation.stack = programStack(situation.stack, command)
+    if command.action == .verify { verify(path) }
     do throws(LoadError) {
       let opened = try Executable.open(path)
       situation.stack[AT_PHDR] = opened.object.programHeaders
@@ -74,9 +84,10 @@ public enum Start {
       program.entry = opened.entry
       program.ownStatus = try? FileDescriptor.status(of: Path(arguments[0]))
       program.interpreter = opened.interpreter
-      let jump = try bringUp(program)
-      if command.action == .list { list(program) }
-      return (jump, program)
+      program.search.withoutRunpath = command.withoutRunpath
+      if situation.settings.showsAuxv { write(situation.stack.auxiliaryText.bytes, to: .standardOutput) }
+      if command.action == .list || situation.settings.listsObjects { list(program) }
+      return (try bringUp(program), program)
     } catch {
       if error.isProgramsOwn { fail(error, name: asked) }
       execute(path, situation, log, error)
@@ -105,9 +116,14 @@ public enum Start {
     let search = LibrarySearch(
       libraryPath: situation.isSecure ? [] : settings.libraryPath, executableDirectory: directory,
       isSecure: situation.isSecure)
-    return Program(
+    let program = Program(
       gates: situation.gates, settings: settings, log: log, executable: executable, search: search,
       factory: ObjectFactory(keepsContent: updates), stack: situation.stack, name: name)
+    if let trace = DebugTrace(settings, programName: name) {
+      program.trace = trace
+      search.trace = trace
+    }
+    return program
   }
 
   /// $ORIGIN of an executable that the kernel mapped: the directory of the file behind /proc/self/exe, or
@@ -120,33 +136,32 @@ public enum Start {
 
   private static func bringUp(_ program: Program) throws(LoadError) -> Jump {
     if program.interpreter == nil { program.interpreter = Executable.interpreter(of: program.executable) }
-    return try program.bringUp(preload: program.settings.preload)
+    return try program.bringUp(preload: program.preloads())
   }
 
-  /// `--list`: names, files and addresses as ldd prints them.
+  /// `--verify`: 0 for a program that the loader can start, 2 for a shared object, 1 for all else (as ld.so).
+  private static func verify(_ path: Path) -> Never {
+    guard let file = try? OpenedFile(path),
+      let content = try? ObjectMapper.content(of: file.descriptor, size: file.status.size, path: path),
+      let parsed = try? ObjectFile(content), parsed.dynamic != nil
+    else { Process.exit(1) }
+    Process.exit(parsed.interpreter == nil ? 2 : 0)
+  }
+
   private static func list(_ program: Program) -> Never {
-    var text = Text()
-    for object in program.graph.objects where object.role == .library {
-      line(object.name, object.path, object.memoryRange.start)
-    }
-    for path in program.graph.hosts { line(path.lastComponent.withBytes { $0.copy() }, path, 0) }
-    func line(_ name: [UInt8], _ path: Path, _ address: UInt64) {
-      text.append("\t")
-      text.append(name)
-      text.append(" => ")
-      path.write(to: &text)
-      text.append(" (0x")
-      text.append(hex: address, width: 16)
-      text.append(")\n")
-    }
-    printAndExit(text)
+    write(ObjectList(program).text.bytes, to: .standardOutput)
+    Process.exit(0)
   }
 
   private static func helpText() -> Text {
     var text = Text(
       "Usage: ld-luci.so PROGRAM -- ARGUMENTS...\n       ld-luci.so [OPTIONS] [--] PROGRAM ARGUMENTS...\n")
     text.append("Runs a dynamically linked program and replaces its shared libraries while it runs.\n\n")
-    text.append("  --list        list the objects and exit\n  --argv0 NAME  what the program sees as its name\n")
+    text.append(
+      "  --list        list the objects and exit\n  --verify      tell whether the program can be started\n")
+    text.append(
+      "  --inhibit-rpath LIST  ignore RUNPATH and RPATH of these objects\n  --argv0 NAME  what the program sees as its name\n"
+    )
     text.append("  --help        this text\n  --version     the version\n\n")
     text.append(Settings.help().bytes)
     return text

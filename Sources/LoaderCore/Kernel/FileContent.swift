@@ -1,0 +1,26 @@
+import CKernel
+
+extension FileDescriptor {
+  /// The whole of a small regular file.
+  public static func content(of path: Path, limit: UInt64) throws(Errno) -> [UInt8] {
+    let file = try open(path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY)
+    defer { file.close() }
+    let status = try file.status()
+    guard status.isRegular else { throw Errno.invalid }
+    guard status.size <= limit else { throw Errno.tooLarge }
+    return try file.content(size: status.size)
+  }
+
+  /// The first `size` bytes, or as many as there are.
+  func content(size: UInt64) throws(Errno) -> [UInt8] {
+    var content = [UInt8](repeating: 0, count: Int(size))
+    var done = 0
+    while done < content.count {
+      let got = try content.fill(from: self, at: done)
+      if got == 0 { break }
+      done += got
+    }
+    content.removeLast(content.count - done)
+    return content
+  }
+}
