@@ -44,6 +44,8 @@ public struct DynamicSection {
 
   public var isSymbolic: Bool { flags & UInt64(DF_SYMBOLIC) != 0 }
   public var hasTextRelocations: Bool { flags & UInt64(DF_TEXTREL) != 0 }
+  /// Its code reaches thread-local variables at a fixed distance from the thread pointer (initial-exec model).
+  public var hasStaticTLS: Bool { flags & UInt64(DF_STATIC_TLS) != 0 }
   public var bindsNow: Bool { flags & UInt64(DF_BIND_NOW) != 0 || flags1 & UInt64(DF_1_NOW) != 0 }
 
   /// Reads until DT_NULL; the section must lie in `image`.

@@ -48,6 +48,10 @@ public func luciPassGate(_ index: UInt64, _ frame: UInt64) -> UInt64 {
   runningProgram?.passGate(index, frame: frame) ?? 0
 }
 
+/// A thread uses an opened object's variables for the first time; `index` counts Luci's modules from 0.
+@_cdecl("luci_tls_block")
+public func luciTLSBlock(_ index: UInt64) -> UInt64 { runningProgram?.makeTLSBlock(index) ?? 0 }
+
 @_cdecl("luci_before_fork")
 public func luciBeforeFork() { runningProgram?.beforeFork() }
 
@@ -62,6 +66,9 @@ func makeGates() -> Gates {
   gates.continuation = luci_continuation_address()
   gates.finaliser = luci_finaliser_address()
   gates.tlsDescriptor = luci_tlsdesc_static_address()
+  gates.dynamicTLSDescriptor = luci_tlsdesc_dynamic_address()
+  gates.setTLS = luci_set_tls
+  gates.programInterposers = [StandIn.Export(name: "__tls_get_addr", address: luci_tls_get_addr_address())]
   gates.missingFunction = luci_missing_function_address()
   gates.interposers = makeInterposers()
   gates.selfRange = AddressRange(start: luci_self_start(), end: luci_self_end())

@@ -21,6 +21,10 @@ uint64_t luci_self_dynamic(void);
 /* Addresses of code that is entered from outside (boot/gates.S). */
 uint64_t luci_continuation_address(void);
 uint64_t luci_tlsdesc_static_address(void);
+uint64_t luci_tlsdesc_dynamic_address(void);
+uint64_t luci_tls_get_addr_address(void);
+/* Distance from the thread pointer to the merged segment, and the host's __tls_get_addr. */
+void luci_set_tls(uint64_t base, uint64_t host_tls_get_addr);
 uint64_t luci_finaliser_address(void);
 uint64_t luci_missing_function_address(void);
 uint64_t luci_entry_address(void);

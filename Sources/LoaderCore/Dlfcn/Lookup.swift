@@ -94,7 +94,7 @@ extension Program {
       if found.symbol.isIFunc || found.symbol.isTLS { return hostSymbol(Program.defaultHandle, name, version) }
       return found.address
     }
-    if found.symbol.isTLS { return tlsBlock &+ (found.object.tlsOffset ?? 0) &+ found.symbol.value }
+    if found.symbol.isTLS { return tlsAddress(of: found.object, offset: found.symbol.value) }
     if found.symbol.isIFunc { return ForeignCall.word(found.address) }
     return found.symbol.isFunction ? entryAddress(of: found, name: name, version: wanted) : found.address
   }

@@ -117,7 +117,7 @@ extension Program {
 
   /// Relocates and initialises newly mapped objects.
   private func bringIn(_ objects: [LoadedObject], root: LoadedObject, _ mode: Mode) throws(LoadError) {
-    for object in objects { try placeTLS(of: object) }
+    try placeTLS(of: objects)
     let local = Scope()
     for member in breadthFirst(from: root) { local.append(member) }
     for object in objects {
@@ -134,16 +134,6 @@ extension Program {
     objectsWereOpened(objects)
     var visited: [LoadedObject] = []
     for object in objects.reversed() { initialise(object, &visited) }
-  }
-
-  /// Thread-local variables of an opened object come from the reserve in every thread's block. Other threads'
-  /// blocks can't be filled: an object with initial values other than zero needs a process of one thread.
-  private func placeTLS(of object: LoadedObject) throws(LoadError) {
-    guard let segment = object.segments.tls, segment.memorySize > 0 else { return }
-    let isZero = segment.fileSize == 0
-    guard isZero || Process.programThreadCount(hasHelper: hasHelper) == 1, let offset = tls.takeReserve(for: segment)
-    else { throw LoadError(.staticTLSExhausted, object.path) }
-    object.tlsOffset = offset
   }
 
   /// Reference counts are kept; objects stay mapped until the process ends, as POSIX allows.

@@ -56,8 +56,8 @@ extension Program {
       directory.withCString { name in
         ProcessMemory.copy(from: UInt64(UInt(bitPattern: name)), to: result, count: UInt64(directory.count) + 1)
       }
-    case 9: ProcessMemory.store(UInt64(object.tlsOffset == nil ? 0 : 1), at: result)
-    case 10: ProcessMemory.store(object.tlsOffset.map { tlsBlock &+ $0 } ?? 0, at: result)
+    case 9: ProcessMemory.store(tlsModule(of: object), at: result)
+    case 10: ProcessMemory.store(existingTLSBlock(of: object), at: result)
     case 11:
       ProcessMemory.store(object.programHeaders, at: result)
       return Int32(truncatingIfNeeded: object.programHeaderCount)
@@ -77,8 +77,7 @@ extension Program {
     for object in table.inOrder {
       info = (
         object.bias, LinkMap.name(object.linkMap), object.programHeaders, object.programHeaderCount,
-        table.additions, table.removals, object.tlsOffset == nil ? 0 : 1,
-        object.tlsOffset.map { tlsBlock &+ $0 } ?? 0
+        table.additions, table.removals, tlsModule(of: object), existingTLSBlock(of: object)
       )
       let result = withUnsafeMutablePointer(to: &info) {
         ForeignCall.word(callback, UInt64(UInt(bitPattern: $0)), 64, data)

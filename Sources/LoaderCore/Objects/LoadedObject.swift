@@ -30,6 +30,11 @@ public final class LoadedObject {
   public var dependencies: [LoadedObject] = []
   /// Distance from the start of the merged TLS segment to this object's block; nil without PT_TLS.
   public var tlsOffset: UInt64?
+  /// Number of the TLS module of an opened object whose variables are not in the merged segment; 0: none.
+  public var tlsModule: UInt64 = 0
+  public var hasTLS: Bool { tlsOffset != nil || tlsModule != 0 }
+  /// What its TLS descriptors lead to: pairs of module (from 0) and offset in memory of Luci's.
+  private var tlsDescriptors: [UInt64] = []
   /// Preceding definitions of its own symbols come first (DT_SYMBOLIC).
   public var isSymbolic: Bool { dynamic.isSymbolic }
   public var isRelocated = false
@@ -76,6 +81,24 @@ public final class LoadedObject {
   }
 
   public func contains(_ address: UInt64) -> Bool { memoryRange.contains(address) }
+
+  /// A pair for the dynamic resolver of TLS descriptors (Sources/CBoot/tls.S).
+  func makeTLSDescriptor(module: UInt64, offset: UInt64) -> UInt64 {
+    for known in tlsDescriptors where ProcessMemory.load(UInt64.self, at: known + 8) == offset {
+      if ProcessMemory.load(UInt64.self, at: known) == module &- TLSModules.firstModule { return known }
+    }
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 16)
+    let pair = UInt64(UInt(bitPattern: memory))
+    ProcessMemory.store(module &- TLSModules.firstModule, at: pair)
+    ProcessMemory.store(offset, at: pair + 8)
+    tlsDescriptors.append(pair)
+    return pair
+  }
+
+  func freeTLSDescriptors() {
+    for pair in tlsDescriptors { ProcessMemory.pointer(pair).deallocate() }
+    tlsDescriptors = []
+  }
 
   /// The segment in memory that holds an absolute address.
   public func segment(atMemory address: UInt64) -> LoadSegment? { image.segment(at: address &- bias) }

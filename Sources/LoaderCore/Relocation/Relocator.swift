@@ -14,6 +14,8 @@ public protocol RelocationContext {
   var tlsBase: UInt64 { get }
   /// Entry of the static TLS descriptor resolver.
   var tlsDescriptorResolver: UInt64 { get }
+  /// Entry of the resolver for variables of Luci's own TLS modules.
+  var dynamicTLSDescriptorResolver: UInt64 { get }
   /// Where calls of functions that do not exist end; nil: a missing function is an error at once.
   var missingFunctionHandler: UInt64? { get }
 }
@@ -111,7 +113,7 @@ public struct Relocator<Context: RelocationContext> {
     throw ELFError(.relocationEntry, at: offset)
   }
 
-  private func place(_ relocation: Relocation, size: UInt64) throws(LoadError) -> UInt64 {
+  func place(_ relocation: Relocation, size: UInt64) throws(LoadError) -> UInt64 {
     do throws(ELFError) { return try field(at: relocation.offset, size: size) } catch {
       throw LoadError(.malformed(error), object.path)
     }
@@ -228,7 +230,7 @@ extension Relocator {
   }
 
   /// Finds what a relocation refers to. Successive relocations often name the same symbol: the last is kept.
-  private mutating func resolve(
+  mutating func resolve(
     _ relocation: Relocation, excluding: Scope.Exclusion
   ) throws(LoadError) -> Resolution {
     let index = relocation.symbolIndex
@@ -279,41 +281,5 @@ extension Relocator {
         address: definition.address, size: symbol.size, definition: definition, isIndirect: true)
     }
     return Resolution(address: definition.address, size: symbol.size, definition: definition)
-  }
-
-  /// Thread-local variables: all of the program's lie in module 1, the merged segment (DESIGN, section 2).
-  private mutating func applyTLS(_ relocation: Relocation) throws(LoadError) {
-    let addend = UInt64(bitPattern: relocation.addend)
-    let target = try resolve(relocation, excluding: [])
-    let owner = relocation.symbolIndex == 0 ? object : target.definition?.object
-    let isUndefinedWeak = relocation.symbolIndex != 0 && target.definition == nil
-    let variable = target.definition?.symbol.value ?? 0
-    let block = owner?.tlsOffset
-    if block == nil, !isUndefinedWeak {
-      throw LoadError(.staticTLSExhausted, object.path, position: relocation.offset)
-    }
-    let offset = (block ?? 0) &+ variable &+ addend
-    switch Int32(relocation.type) {
-    case R_X86_64_DTPMOD64:
-      let field = try place(relocation, size: 16)
-      ProcessMemory.store(UInt64(1), at: field)
-      // Without a symbol there is no DTPOFF64 beside it: the word behind holds the offset within the module,
-      // to which the object's place in the merged segment is added.
-      if relocation.symbolIndex == 0 {
-        let inner = ProcessMemory.load(UInt64.self, at: field + 8)
-        ProcessMemory.store(inner &+ (block ?? 0), at: field + 8)
-      }
-    case R_X86_64_DTPOFF64: ProcessMemory.store(offset, at: try place8(relocation))
-    case R_X86_64_TPOFF64:
-      ProcessMemory.store(isUndefinedWeak ? 0 : offset &+ context.tlsBase, at: try place8(relocation))
-    case R_X86_64_TPOFF32, R_X86_64_DTPOFF32:
-      let isThreadPointer = relocation.type == UInt32(R_X86_64_TPOFF32)
-      let value = isThreadPointer ? offset &+ context.tlsBase : offset
-      ProcessMemory.store(UInt32(truncatingIfNeeded: value), at: try place(relocation, size: 4))
-    default:
-      let field = try place(relocation, size: 16)
-      ProcessMemory.store(context.tlsDescriptorResolver, at: field)
-      ProcessMemory.store(isUndefinedWeak ? 0 : offset &+ context.tlsBase, at: field + 8)
-    }
   }
 }

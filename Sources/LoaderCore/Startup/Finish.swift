@@ -7,6 +7,7 @@ extension Program {
   public func finish(hostFinaliser: UInt64) throws(LoadError) -> Jump {
     self.hostFinaliser = hostFinaliser
     readHostObjects()
+    gates.setTLS(tls.threadPointerBase, host.tlsGetAddress)
     try checkVersions(of: graph.objects)
     registry.publish(graph.objects)
     publishLinkMaps()

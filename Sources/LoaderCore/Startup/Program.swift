@@ -20,9 +20,14 @@ public struct Gates {
   /// rdx at the program's entry.
   public var finaliser: UInt64 = 0
   public var tlsDescriptor: UInt64 = 0
+  public var dynamicTLSDescriptor: UInt64 = 0
+  /// Tells tls.S the distance from the thread pointer to the merged segment, and the host's __tls_get_addr.
+  public var setTLS: @convention(c) (UInt64, UInt64) -> Void = { _, _ in }
   public var missingFunction: UInt64 = 0
   /// Functions that programs are bound to in place of the C library's.
   public var interposers: [StandIn.Export] = []
+  /// The same, but host objects keep their own.
+  public var programInterposers: [StandIn.Export] = []
   /// The loader's own image and entry.
   public var selfRange = AddressRange(start: 0, end: 0)
   public var selfEntry: UInt64 = 0
@@ -50,6 +55,7 @@ public final class Program {
   public let search: LibrarySearch
   public let factory: ObjectFactory
   public var tls: TLSLayout
+  public let tlsModules = TLSModules()
   public var standIn: StandIn?
   public var scope = Scope()
   public var hostObjects: [LoadedObject] = []
@@ -130,6 +136,7 @@ extension Program: RelocationContext {
     // All of them begin with "dl" or "_".
     guard name.count > 4, name[0] == 95 || (name[0] == 100 && name[1] == 108) else { return nil }
     for export in gates.interposers where Bytes(export.name) == name { return export.address }
+    for export in gates.programInterposers where Bytes(export.name) == name { return export.address }
     return nil
   }
 
@@ -142,5 +149,6 @@ extension Program: RelocationContext {
 
   public var tlsBase: UInt64 { tls.threadPointerBase }
   public var tlsDescriptorResolver: UInt64 { gates.tlsDescriptor }
+  public var dynamicTLSDescriptorResolver: UInt64 { gates.dynamicTLSDescriptor }
   public var missingFunctionHandler: UInt64? { gates.missingFunction == 0 ? nil : gates.missingFunction }
 }

@@ -40,6 +40,7 @@ struct UpdateContext: RelocationContext {
 
   var tlsBase: UInt64 { program.tlsBase }
   var tlsDescriptorResolver: UInt64 { program.tlsDescriptorResolver }
+  var dynamicTLSDescriptorResolver: UInt64 { program.dynamicTLSDescriptorResolver }
   /// A newer version that lacks something is refused.
   var missingFunctionHandler: UInt64? { nil }
 }
