@@ -60,6 +60,8 @@ uint64_t luci_finaliser_address(void) { return (uint64_t)luci_finaliser; }
 uint64_t luci_missing_function_address(void) { return (uint64_t)luci_missing; }
 uint64_t luci_entry_address(void) { return (uint64_t)_start; }
 
+__attribute__((noinline, used)) void _dl_debug_state(void) { __asm__ volatile("" : : : "memory"); }
+
 uint64_t luci_stack_gap;
 void luci_set_stack_gap(uint64_t size) { luci_stack_gap = size; }
 

@@ -21,9 +21,14 @@ extension Program {
     } else {
       return hostSymbol(handle, name, version)
     }
-    guard let found else {
+    guard var found else {
       setUndefined(name, version, handle: handle, caller: caller)
       return 0
+    }
+    if found.symbol.isUnique { found = uniqueDefinition(found, name) }
+    // What was found without a handle must stay as long as who asked for it.
+    if handle == Program.defaultHandle || handle == Program.nextHandle, found.object.isOpened {
+      registry.object(containing: caller)?.noteBinding(to: found.object)
     }
     return address(of: found, name, version, wantedVersion)
   }
@@ -72,7 +77,7 @@ extension Program {
 
   /// What a handle of Luci's stands for: its link_map.
   func object(forHandle handle: UInt64) -> LoadedObject? {
-    for object in registry.objects where object.linkMap == handle { return currentVersion(of: object) }
+    for object in registry.objects where object.linkMap == handle && handle != 0 { return currentVersion(of: object) }
     return nil
   }
 

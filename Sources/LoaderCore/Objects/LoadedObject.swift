@@ -43,7 +43,25 @@ public final class LoadedObject {
   public var localScope: Scope?
   /// RTLD_DEEPBIND: the local scope comes before the global one.
   public var prefersLocalScope = false
+  /// Handles that dlopen gave out and dlclose did not take back.
   public var openCount = 0
+  /// dlopen brought it, and dlclose may take it away.
+  public var isOpened = false
+  /// It stays until the process ends.
+  public var isPinned = false
+  /// Destructors run or have run: it is not found any more.
+  public var isClosing = false
+  /// Opened with RTLD_NOW: missing functions are errors.
+  public var bindsNow = false
+  /// Opened objects that its relocations lead to.
+  public var boundTo: [LoadedObject] = []
+  /// For the search of objects that are in use.
+  var isMarked = false
+  /// Names besides `path` and DT_SONAME by which it was asked for.
+  public var aliases: [[UInt8]] = []
+  /// Where the number of destructors of threads' variables is that are still to run (Sources/CBoot/gates.c); 0: not
+  /// counted, since the object stays anyway.
+  public var threadDestructors: UInt64 = 0
   /// Address of the link_map that debuggers, dlinfo and unwinders see.
   public var linkMap: UInt64 = 0
   /// The whole file, for Bean; nil where no update can come.
@@ -102,6 +120,23 @@ public final class LoadedObject {
 
   /// The segment in memory that holds an absolute address.
   public func segment(atMemory address: UInt64) -> LoadSegment? { image.segment(at: address &- bias) }
+
+  var hasThreadDestructors: Bool {
+    threadDestructors != 0 && ProcessMemory.load(UInt32.self, at: threadDestructors) != 0
+  }
+
+  /// `other` must stay as long as this object.
+  func noteBinding(to other: LoadedObject) {
+    guard other.isOpened, other !== self, !boundTo.contains(where: { $0 === other }),
+      !dependencies.contains(where: { $0 === other })
+    else { return }
+    boundTo.append(other)
+  }
+
+  func isNamed(_ name: Bytes) -> Bool {
+    soname == name || path.withBytes { $0 == name }
+      || aliases.contains { $0.withUnsafeBytes { Bytes($0) == name } }
+  }
 
   public func needed() throws(LoadError) -> [Bytes] {
     var names: [Bytes] = []

@@ -6,6 +6,8 @@ public protocol RelocationContext {
   func definition(
     of name: SymbolName, version: SymbolVersion?, from object: LoadedObject, excluding: Scope.Exclusion
   ) -> Definition?
+  /// The definition of a unique symbol (STB_GNU_UNIQUE) that the whole process uses.
+  func uniqueDefinition(_ found: Definition, _ name: Bytes) -> Definition
   /// Luci's own function that programs are bound to in place of the C library's (DESIGN, section 4).
   func interposer(for name: Bytes) -> UInt64?
   /// The function that an ifunc resolver of the host chooses; nil where it can't be called now.
@@ -155,7 +157,7 @@ public struct Relocator<Context: RelocationContext> {
 
   private mutating func storeJumpSlot(_ relocation: Relocation, index: Int) throws(LoadError) {
     let slot = try place8(relocation)
-    if let handler = context.missingFunctionHandler, !object.dynamic.bindsNow {
+    if let handler = context.missingFunctionHandler, !object.dynamic.bindsNow, !object.bindsNow {
       // A lazily bound program may lack functions that it never calls: the slot then stays with its PLT entry,
       // which leads through GOT[2] to the handler, with GOT[1] and the relocation's index on the stack.
       guard let target = try? resolve(relocation, excluding: .pltEntries) else {
@@ -266,7 +268,9 @@ extension Relocator {
       if let version { error.file = version.name.copy() }
       throw error
     }
-    return resolution(found)
+    let chosen = found.symbol.isUnique ? context.uniqueDefinition(found, bytes) : found
+    if chosen.object.isOpened { object.noteBinding(to: chosen.object) }
+    return resolution(chosen)
   }
 
   private mutating func resolution(_ definition: Definition) -> Resolution {

@@ -22,6 +22,7 @@ public struct Gates {
   public var tlsDescriptor: UInt64 = 0
   public var dynamicTLSDescriptor: UInt64 = 0
   /// Tells tls.S the distance from the thread pointer to the merged segment, and the host's __tls_get_addr.
+  public var setThreadAtExit: @convention(c) (UInt64) -> Void = { _ in }
   public var setTLS: @convention(c) (UInt64, UInt64) -> Void = { _, _ in }
   public var missingFunction: UInt64 = 0
   /// Functions that programs are bound to in place of the C library's.
@@ -31,6 +32,9 @@ public struct Gates {
   /// The loader's own image and entry.
   public var selfRange = AddressRange(start: 0, end: 0)
   public var selfEntry: UInt64 = 0
+  public var selfDynamic: UInt64 = 0
+  /// Where debuggers stop when objects come or go.
+  public var debuggerBreakpoint: @convention(c) () -> Void = {}
   /// Starts the helper thread on a stack; returns its id or -errno.
   public var startHelper: @convention(c) (UInt64, UInt64) -> Int = { _, _ in -38 }
   /// Where stubs of gated functions go (gate.S).
@@ -81,6 +85,9 @@ public final class Program {
   public var entry: UInt64 = 0
   /// PT_INTERP of the executable, where that is not Luci.
   public var interpreter: Path?
+  /// What debuggers call the loader and, where it was started directly, the program.
+  var loaderPath: Path?
+  var executablePath = Path("")
   /// The loader's own file.
   public var ownStatus: FileStatus?
   /// argv[0], for messages.
@@ -91,8 +98,11 @@ public final class Program {
   /// Program objects by address, and everything else that looks into them from any thread.
   public let registry = ObjectRegistry()
   public let lock = Lock()
-  /// The end of the list of link_maps.
-  var lastLinkMap: UInt64 = 0
+  let linkMaps = LinkMaps()
+  let debugger: Debugger
+  var uniqueSymbols = UniqueSymbols()
+  /// Host objects that were opened later without RTLD_GLOBAL, or that the host opened for itself.
+  var openedHosts = Scope()
 
   public init(
     gates: Gates, settings: Settings, log: Log, executable: LoadedObject, search: LibrarySearch,
@@ -106,6 +116,7 @@ public final class Program {
     self.search = search
     self.factory = factory
     self.name = name
+    debugger = Debugger(breakpoint: gates.debuggerBreakpoint)
     graph = ObjectGraph(search: search, factory: factory)
     tls = TLSLayout()
     programStack = stack
@@ -130,13 +141,17 @@ extension Program: RelocationContext {
     }
     return scope.find(name, version: version, excluding: excluding)
       ?? object.localScope?.find(name, version: version, excluding: excluding)
+      ?? openedHosts.find(name, version: version, excluding: excluding)
   }
 
   public func interposer(for name: Bytes) -> UInt64? {
     // All of them begin with "dl" or "_".
     guard name.count > 4, name[0] == 95 || (name[0] == 100 && name[1] == 108) else { return nil }
     for export in gates.interposers where Bytes(export.name) == name { return export.address }
-    for export in gates.programInterposers where Bytes(export.name) == name { return export.address }
+    for export in gates.programInterposers where Bytes(export.name) == name {
+      // Not every C library has this one, and its absence means something.
+      return name == Bytes("__cxa_thread_atexit_impl") && host.threadAtExit == 0 ? nil : export.address
+    }
     return nil
   }
 

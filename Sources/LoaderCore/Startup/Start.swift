@@ -35,7 +35,8 @@ public enum Start {
         situation, log, executable, directory: executableDirectory(stack),
         name: Path(stack.argument(0) ?? Bytes("?")))
       program.entry = stack[AT_ENTRY] ?? 0
-      program.ownStatus = try? FileDescriptor.status(of: Executable.interpreter(of: executable) ?? Path(""))
+      program.loaderPath = Executable.interpreter(of: executable)
+      program.ownStatus = try? FileDescriptor.status(of: program.loaderPath ?? Path(""))
       return (try bringUp(program), program)
     } catch {
       if error.isProgramsOwn { fail(error, name: Path(stack.argument(0) ?? Bytes("?"))) }
@@ -73,6 +74,8 @@ public enum Start {
         name: Path(situation.stack.argument(0) ?? Bytes("?")))
       program.entry = opened.entry
       program.ownStatus = try? FileDescriptor.status(of: Path(arguments[0]))
+      program.loaderPath = Path(arguments[0]).absolute()
+      program.executablePath = path.absolute()
       program.interpreter = opened.interpreter
       let jump = try bringUp(program)
       if command.action == .list { list(program) }
