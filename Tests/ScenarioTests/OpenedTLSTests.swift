@@ -19,4 +19,13 @@ struct OpenedTLSTests {
     #expect(reference.ending == .exit(0))
     #expect(reference.output.contains("memory: given back"))
   }
+
+  @Test(arguments: [[], ["-mtls-dialect=gnu2"]])
+  func destructorsOfThreads(flags: [String]) async throws {
+    let library = try await workspace.library("opened/lib.so", "tls-destructors-lib.cpp", flags: flags)
+    let reference = try await Subject.compiled(in: workspace, "tls-destructors.cpp", flags: ["-pthread"])
+      .compare([library])
+    #expect(reference.output.contains("thread: destroyed after 1\n"))
+    #expect(reference.output.hasSuffix("unloaded\n"))
+  }
 }
