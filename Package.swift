@@ -21,6 +21,8 @@ let freestandingLink: [LinkerSetting] = [
     "-Xlinker", "-znow", "-Xlinker", "-zrelro", "-Xlinker", "-ztext",
     "-Xlinker", "-zseparate-code", "-Xlinker", "--gc-sections",
     "-Xlinker", "-soname=ld-luci.so",
+    // Debuggers find their breakpoint by this name, in a stripped loader too.
+    "-Xlinker", "--export-dynamic-symbol=_dl_debug_state",
   ])
 ]
 

@@ -46,9 +46,21 @@ uint64_t luci_self_dynamic(void) { return (uint64_t)_DYNAMIC; }
 uint64_t luci_continuation_address(void) { return (uint64_t)luci_continuation; }
 uint64_t luci_tlsdesc_static_address(void) { return (uint64_t)luci_tlsdesc_static; }
 
+uint64_t luci_tls_base, luci_host_tls_get_addr;
+void luci_tlsdesc_dynamic(void);
+void luci_tls_get_addr(void);
+uint64_t luci_tlsdesc_dynamic_address(void) { return (uint64_t)luci_tlsdesc_dynamic; }
+uint64_t luci_tls_get_addr_address(void) { return (uint64_t)luci_tls_get_addr; }
+void luci_set_tls(uint64_t base, uint64_t host_tls_get_addr) {
+  luci_tls_base = base;
+  luci_host_tls_get_addr = host_tls_get_addr;
+}
+
 uint64_t luci_finaliser_address(void) { return (uint64_t)luci_finaliser; }
 uint64_t luci_missing_function_address(void) { return (uint64_t)luci_missing; }
 uint64_t luci_entry_address(void) { return (uint64_t)_start; }
+
+__attribute__((noinline, used)) void _dl_debug_state(void) { __asm__ volatile("" : : : "memory"); }
 
 uint64_t luci_stack_gap;
 void luci_set_stack_gap(uint64_t size) { luci_stack_gap = size; }

@@ -2,6 +2,10 @@
    depend on who calls: the return address is only known here. */
 #include "CBoot.h"
 
+/* The loader's own (heap.c). */
+void *malloc(size_t size);
+void free(void *memory);
+
 void *luci_dlopen(const char *name, int mode, const void *caller);
 void *luci_dlmopen(long name_space, const char *name, int mode, const void *caller);
 int luci_dlclose(void *handle);
@@ -33,6 +37,43 @@ static int gate_dl_iterate_phdr(int (*callback)(void *, size_t, void *), void *d
   return luci_dl_iterate_phdr(callback, data);
 }
 static int gate_dl_find_object(void *address, void *result) { return luci_dl_find_object(address, result); }
+
+/* __cxa_thread_atexit_impl, which C++ run-time libraries register destructors of thread_local variables with. The C
+   library keeps a library in memory until they have run; those that Luci opened it does not know, so they are counted
+   here. */
+struct thread_destructor {
+  void (*run)(void *);
+  void *argument;
+  uint32_t *pending;
+};
+
+uint32_t *luci_pending_thread_destructors(const void *dso);
+static uint64_t luci_host_thread_atexit;
+void luci_set_host_thread_atexit(uint64_t function) { luci_host_thread_atexit = function; }
+
+static void run_thread_destructor(void *record) {
+  struct thread_destructor destructor = *(struct thread_destructor *)record;
+  free(record);
+  destructor.run(destructor.argument);
+  __atomic_sub_fetch(destructor.pending, 1, __ATOMIC_RELEASE);
+}
+
+static int gate_thread_atexit(void (*run)(void *), void *argument, void *dso) {
+  int (*host)(void (*)(void *), void *, void *) = (int (*)(void (*)(void *), void *, void *))luci_host_thread_atexit;
+  uint32_t *pending = luci_pending_thread_destructors(dso);
+  struct thread_destructor *record = pending ? malloc(sizeof *record) : 0;
+  if (!record) return host(run, argument, dso);
+  *record = (struct thread_destructor){run, argument, pending};
+  __atomic_add_fetch(pending, 1, __ATOMIC_RELAXED);
+  int result = host(run_thread_destructor, record, dso);
+  if (result) {
+    __atomic_sub_fetch(pending, 1, __ATOMIC_RELAXED);
+    free(record);
+  }
+  return result;
+}
+
+uint64_t luci_thread_atexit_address(void) { return (uint64_t)gate_thread_atexit; }
 
 uint64_t luci_interposer_address(int index) {
   switch (index) {

@@ -70,6 +70,10 @@ LUCI_INLINE uint32_t luci_compare_exchange32(uint32_t *word, uint32_t expected, 
   __atomic_compare_exchange_n(word, &expected, desired, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
   return expected;
 }
+/* Adds, modulo 2^32; returns the sum. A full barrier. */
+LUCI_INLINE uint32_t luci_add32(uint32_t *word, uint32_t value) {
+  return __atomic_add_fetch(word, value, __ATOMIC_SEQ_CST);
+}
 LUCI_INLINE uint32_t luci_exchange32(uint32_t *word, uint32_t desired) {
   return __atomic_exchange_n(word, desired, __ATOMIC_ACQ_REL);
 }

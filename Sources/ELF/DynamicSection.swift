@@ -44,6 +44,12 @@ public struct DynamicSection {
 
   public var isSymbolic: Bool { flags & UInt64(DF_SYMBOLIC) != 0 }
   public var hasTextRelocations: Bool { flags & UInt64(DF_TEXTREL) != 0 }
+  /// Its code reaches thread-local variables at a fixed distance from the thread pointer (initial-exec model).
+  public var hasStaticTLS: Bool { flags & UInt64(DF_STATIC_TLS) != 0 }
+  public var isExecutable: Bool { flags1 & UInt64(DF_1_PIE) != 0 }
+  /// Never unloaded (DF_1_NODELETE); not for dlopen (DF_1_NOOPEN).
+  public var staysLoaded: Bool { flags1 & UInt64(DF_1_NODELETE) != 0 }
+  public var refusesOpen: Bool { flags1 & UInt64(DF_1_NOOPEN) != 0 }
   public var bindsNow: Bool { flags & UInt64(DF_BIND_NOW) != 0 || flags1 & UInt64(DF_1_NOW) != 0 }
 
   /// DF_1_NODEFLIB: its needs are not searched in the default directories.

@@ -47,6 +47,14 @@ public struct ELFError: Error, Equatable {
 }
 
 extension ELFError.Reason {
+  /// The position says nothing that the text does not.
+  public var isAboutHeader: Bool {
+    switch self {
+    case .truncatedHeader, .notELF, .not64Bit, .notLittleEndian, .unsupportedVersion, .noLoadableSegment: true
+    default: false
+    }
+  }
+
   /// The message without file and offset.
   public var text: StaticString {
     switch self {

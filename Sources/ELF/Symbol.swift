@@ -24,6 +24,8 @@ public struct Symbol {
   public var isUndefined: Bool { sectionIndex == UInt16(SHN_UNDEF) }
   public var isAbsolute: Bool { sectionIndex == 0xfff1 }
   public var isWeak: Bool { binding == STB_WEAK }
+  /// STB_GNU_UNIQUE.
+  public var isUnique: Bool { binding == 10 }
   public var isLocal: Bool { binding == STB_LOCAL }
   public var isFunction: Bool { type == STT_FUNC || type == STT_GNU_IFUNC }
   public var isIFunc: Bool { type == STT_GNU_IFUNC }

@@ -48,6 +48,17 @@ public func luciPassGate(_ index: UInt64, _ frame: UInt64) -> UInt64 {
   runningProgram?.passGate(index, frame: frame) ?? 0
 }
 
+/// A thread uses an opened object's variables for the first time; `index` counts Luci's modules from 0.
+@_cdecl("luci_tls_block")
+public func luciTLSBlock(_ index: UInt64) -> UInt64 { runningProgram?.makeTLSBlock(index) ?? 0 }
+
+/// A variable of a thread gets a destructor that lies in the object with this handle; nil: nothing to count.
+@_cdecl("luci_pending_thread_destructors")
+public func luciPendingThreadDestructors(_ handle: UnsafeRawPointer?) -> UnsafeMutableRawPointer? {
+  UnsafeMutableRawPointer(
+    bitPattern: UInt(runningProgram?.threadDestructors(of: UInt64(UInt(bitPattern: handle))) ?? 0))
+}
+
 @_cdecl("luci_before_fork")
 public func luciBeforeFork() { runningProgram?.beforeFork() }
 
@@ -62,10 +73,19 @@ func makeGates() -> Gates {
   gates.continuation = luci_continuation_address()
   gates.finaliser = luci_finaliser_address()
   gates.tlsDescriptor = luci_tlsdesc_static_address()
+  gates.dynamicTLSDescriptor = luci_tlsdesc_dynamic_address()
+  gates.setTLS = luci_set_tls
+  gates.programInterposers = [
+    StandIn.Export(name: "__tls_get_addr", address: luci_tls_get_addr_address()),
+    StandIn.Export(name: "__cxa_thread_atexit_impl", address: luci_thread_atexit_address()),
+  ]
+  gates.setThreadAtExit = luci_set_host_thread_atexit
   gates.missingFunction = luci_missing_function_address()
   gates.interposers = makeInterposers()
   gates.selfRange = AddressRange(start: luci_self_start(), end: luci_self_end())
   gates.selfEntry = luci_entry_address()
+  gates.selfDynamic = luci_self_dynamic()
+  gates.debuggerBreakpoint = _dl_debug_state
   gates.gateEntry = { luci_gate_entry_address() }
   gates.forkPrepare = luci_fork_handler_address(0)
   gates.forkParent = luci_fork_handler_address(1)

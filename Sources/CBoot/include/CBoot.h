@@ -21,6 +21,13 @@ uint64_t luci_self_dynamic(void);
 /* Addresses of code that is entered from outside (boot/gates.S). */
 uint64_t luci_continuation_address(void);
 uint64_t luci_tlsdesc_static_address(void);
+uint64_t luci_tlsdesc_dynamic_address(void);
+uint64_t luci_tls_get_addr_address(void);
+uint64_t luci_thread_atexit_address(void);
+/* The host's __cxa_thread_atexit_impl. */
+void luci_set_host_thread_atexit(uint64_t function);
+/* Distance from the thread pointer to the merged segment, and the host's __tls_get_addr. */
+void luci_set_tls(uint64_t base, uint64_t host_tls_get_addr);
 uint64_t luci_finaliser_address(void);
 uint64_t luci_missing_function_address(void);
 uint64_t luci_entry_address(void);
@@ -30,6 +37,10 @@ uint64_t luci_interposer_address(int index);
 
 /* Where stubs go that pushed their index (gate.S). */
 uint64_t luci_gate_entry_address(void);
+
+/* Debuggers put a breakpoint here, which they find by this name before the program runs: it is called when objects
+   have come or gone. */
+__attribute__((visibility("default"))) void _dl_debug_state(void);
 
 /* Handlers for __register_atfork: 0 prepare, 1 parent, 2 child. */
 uint64_t luci_fork_handler_address(int index);

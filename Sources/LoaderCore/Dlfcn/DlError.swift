@@ -14,7 +14,14 @@ extension Program {
     ProcessMemory.store(UInt64(0), at: toldSlot)
   }
 
-  func setError(_ error: LoadError) { setError(error.message) }
+  func setError(_ error: LoadError) {
+    var text = error.message
+    if case .symbolNotFound = error.kind, !error.file.isEmpty {
+      text.append(", version ")
+      text.append(error.file)
+    }
+    setError(text)
+  }
 
   /// Takes over what the C library says of a call that was passed to it.
   func setHostError() {

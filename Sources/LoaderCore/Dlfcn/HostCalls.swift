@@ -12,6 +12,8 @@ public struct HostCalls {
   public internal(set) var iterate: UInt64 = 0
   public internal(set) var findObject: UInt64 = 0
   public internal(set) var registerAtFork: UInt64 = 0
+  public internal(set) var tlsGetAddress: UInt64 = 0
+  public internal(set) var threadAtExit: UInt64 = 0
   /// __errno_location
   public internal(set) var errorNumber: UInt64 = 0
 
@@ -37,6 +39,8 @@ public struct HostCalls {
     iterate = find("dl_iterate_phdr")
     findObject = find("_dl_find_object")
     registerAtFork = find("__register_atfork")
+    tlsGetAddress = find("__tls_get_addr")
+    threadAtExit = find("__cxa_thread_atexit_impl")
     errorNumber = find("__errno_location")
   }
 }

@@ -21,9 +21,14 @@ extension Program {
     } else {
       return hostSymbol(handle, name, version)
     }
-    guard let found else {
+    guard var found else {
       setUndefined(name, version, handle: handle, caller: caller)
       return 0
+    }
+    if found.symbol.isUnique { found = uniqueDefinition(found, name) }
+    // What was found without a handle must stay as long as who asked for it.
+    if handle == Program.defaultHandle || handle == Program.nextHandle, found.object.isOpened {
+      registry.object(containing: caller)?.noteBinding(to: found.object)
     }
     return address(of: found, name, version, wantedVersion)
   }
@@ -72,7 +77,7 @@ extension Program {
 
   /// What a handle of Luci's stands for: its link_map.
   func object(forHandle handle: UInt64) -> LoadedObject? {
-    for object in registry.objects where object.linkMap == handle { return currentVersion(of: object) }
+    for object in registry.objects where object.linkMap == handle && handle != 0 { return currentVersion(of: object) }
     return nil
   }
 
@@ -94,7 +99,7 @@ extension Program {
       if found.symbol.isIFunc || found.symbol.isTLS { return hostSymbol(Program.defaultHandle, name, version) }
       return found.address
     }
-    if found.symbol.isTLS { return tlsBlock &+ (found.object.tlsOffset ?? 0) &+ found.symbol.value }
+    if found.symbol.isTLS { return tlsAddress(of: found.object, offset: found.symbol.value) }
     if found.symbol.isIFunc { return ForeignCall.word(found.address) }
     return found.symbol.isFunction ? entryAddress(of: found, name: name, version: wanted) : found.address
   }

@@ -1,6 +1,6 @@
 import CKernel
 
-/// dlopen(3), dlclose(3).
+/// dlopen(3).
 extension Program {
   struct Mode: OptionSet {
     let rawValue: Int32
@@ -15,13 +15,22 @@ extension Program {
   /// `name` nil: the program itself. Returns a handle, or 0 with the thread's error set.
   public func open(_ name: Bytes?, mode rawMode: Int32, caller: UInt64) -> UInt64 {
     let mode = Mode(rawValue: rawMode)
-    guard let name, name.count > 0 else { return executable.linkMap }
     guard !mode.isDisjoint(with: [.lazy, .now]) else {
-      setError(Text("invalid mode for dlopen(): Invalid argument"))
+      var text = Text()
+      if let name, name.count > 0 {
+        text.append(name)
+        text.append(": ")
+      }
+      text.append("invalid mode for dlopen(): Invalid argument")
+      setError(text)
       return 0
     }
     lock.lock()
     defer { lock.unlock() }
+    guard let name, name.count > 0 else {
+      executable.openCount += 1
+      return executable.linkMap
+    }
     do throws(LoadError) {
       return try open(name, mode, requester: registry.object(containing: caller))
     } catch {
@@ -31,132 +40,164 @@ extension Program {
   }
 
   private func open(_ name: Bytes, _ mode: Mode, requester: LoadedObject?) throws(LoadError) -> UInt64 {
-    if mode.contains(.noLoad) {
-      if let known = graph.object(named: name) { return reopen(known, mode) }
-      return openInHost(name, mode)
-    }
-    let known = graph.objects.count
-    let knownHosts = graph.hosts.count
-    do throws(LoadError) {
-      guard let object = try graph.load(name, for: requester ?? executable) else { return openInHost(name, mode) }
-      if known < graph.objects.count {
-        try graph.loadDependencies(from: known)
-        try openNewHosts(from: knownHosts)
-        try bringIn(Array(graph.objects[known...]), root: object, mode)
-      }
-      return reopen(object, mode)
-    } catch {
-      for object in graph.removeObjects(from: known) {
-        Mapping.unmap(object.memoryRange.start, object.memoryRange.count)
-      }
-      throw error
-    }
+    if mode.contains(.noLoad) { return try openLoaded(name, mode, requester) }
+    guard let object = try load(name, mode, requester ?? executable) else { return try openInHost(name, mode) }
+    return reopen(object, mode)
   }
 
   /// A library that a newer version needs, with all that it needs in turn; nil for a host object.
   func bringIn(_ name: Bytes, for requester: LoadedObject, isGlobal: Bool) throws(LoadError) -> LoadedObject? {
-    let known = graph.objects.count
     let knownHosts = graph.hosts.count
+    guard let object = try load(name, .now, requester) else {
+      _ = try openNewHosts(from: knownHosts)
+      return nil
+    }
+    if isGlobal {
+      for member in breadthFirst(from: object) { scope.append(member) }
+    }
+    return object
+  }
+
+  /// The object for a name, with everything that it needs loaded, relocated and initialised; nil for a host object.
+  /// On an error everything is as before.
+  private func load(_ name: Bytes, _ mode: Mode, _ requester: LoadedObject) throws(LoadError) -> LoadedObject? {
+    let mark = graph.mark
+    let layout = tls
+    var openedHosts: [UInt64] = []
+    let result: LoadedObject?
     do throws(LoadError) {
-      let object = try graph.load(name, for: requester)
-      if known < graph.objects.count { try graph.loadDependencies(from: known) }
-      try openNewHosts(from: knownHosts)
-      guard let object else { return nil }
-      if known < graph.objects.count { try bringIn(Array(graph.objects[known...]), root: object, []) }
-      if isGlobal {
-        for member in breadthFirst(from: object) { scope.append(member) }
-      }
-      return object
+      result = try graph.load(name, for: requester)
+      guard let object = result, graph.objects.count > mark.objects else { return result }
+      try checkOpenable(object)
+      try graph.loadDependencies(from: mark.objects)
+      openedHosts = try openNewHosts(from: mark.hosts)
+      try bringIn(Array(graph.objects[mark.objects...]), root: object, mode)
     } catch {
-      for object in graph.removeObjects(from: known) {
-        Mapping.unmap(object.memoryRange.start, object.memoryRange.count)
-      }
+      let failed = graph.rollBack(to: mark)
+      tls = layout
+      unload(failed)
+      for handle in openedHosts { closeInHost(handle) }
       throw error
+    }
+    if let result { initialise(Array(graph.objects[mark.objects...]), root: result) }
+    return result
+  }
+
+  /// Which objects refuse: in the words of the system's loader.
+  private func checkOpenable(_ object: LoadedObject) throws(LoadError) {
+    if object.dynamic.isExecutable {
+      throw LoadError(.noLoadableProgram("cannot dynamically load position-independent executable"), object.path)
+    }
+    if object.dynamic.refusesOpen {
+      throw LoadError(.noLoadableProgram("shared object cannot be dlopen()ed"), object.path)
     }
   }
 
-  private func reopen(_ object: LoadedObject, _ mode: Mode) -> UInt64 {
+  /// Relocates newly mapped objects. They are known to debuggers and unwinders before resolvers of theirs may run.
+  private func bringIn(_ objects: [LoadedObject], root: LoadedObject, _ mode: Mode) throws(LoadError) {
+    let local = Scope()
+    for member in breadthFirst(from: root) { local.append(member) }
+    for object in objects {
+      object.isOpened = true
+      object.countThreadDestructors()
+      object.bindsNow = mode.contains(.now)
+      object.isPinned = object.dynamic.staysLoaded
+      object.localScope = local
+      object.prefersLocalScope = mode.contains(.deepBind)
+    }
+    try placeTLS(of: objects)
+    try checkVersions(of: objects)
+    debugger.announce(.adding)
+    registry.publish(registry.objects + objects)
+    publishLinkMaps()
+    var deferred = DeferredRelocations()
+    for object in objects.reversed() { try relocate(object, &deferred) }
+    for object in objects { fillTLS(of: object) }
+    try finishRelocation(of: objects, deferred)
+  }
+
+  /// The lock is held meanwhile, as the system's loader does: who opens the same library waits until it is usable.
+  private func initialise(_ objects: [LoadedObject], root: LoadedObject) {
+    objectsWereOpened(objects)
+    // In a cycle of needs, what was asked for comes last.
+    var visited = [root]
+    for object in objects.reversed() { initialise(object, &visited) }
+    visited = []
+    initialise(root, &visited)
+  }
+
+  func reopen(_ object: LoadedObject, _ mode: Mode) -> UInt64 {
     object.openCount += 1
+    if mode.contains(.noDelete) { object.isPinned = true }
     if mode.contains(.global) {
       for member in breadthFirst(from: object) { scope.append(member) }
     }
     return handle(of: object)
   }
 
+  /// RTLD_NOLOAD: a library that is loaded already, by whichever name; else 0, which is no error.
+  private func openLoaded(_ name: Bytes, _ mode: Mode, _ requester: LoadedObject?) throws(LoadError) -> UInt64 {
+    if let known = graph.object(named: name) { return reopen(known, mode) }
+    if HostRules.isHostName(name) || graph.isHost(name) { return try openInHost(name, mode) }
+    let file = try search.open(name, for: requester ?? executable)
+    defer { file.close() }
+    if let known = graph.object(from: file) { return reopen(known, mode) }
+    return try openInHost(name, mode)
+  }
+
   /// The handle of an object stays that of its first version.
   func handle(of object: LoadedObject) -> UInt64 { object.identity?.versions.first?.linkMap ?? object.linkMap }
+}
 
-  /// Host objects belong to the host's loader.
-  private func openInHost(_ name: Bytes, _ mode: Mode) -> UInt64 {
-    guard host.dlopen != 0 else { return 0 }
+/// Objects of the host belong to its own loader.
+extension Program {
+  private func openInHost(_ name: Bytes, _ mode: Mode) throws(LoadError) -> UInt64 {
+    guard host.dlopen != 0 else { throw LoadError(.notFound, Path(name)) }
+    let mark = graph.mark
     let handle = ForeignCall.word(host.dlopen, name.memoryAddress, UInt64(UInt32(bitPattern: mode.rawValue)))
-    if handle == 0 { setHostError() } else { adoptNewHostObjects() }
+    if handle == 0 {
+      setHostError()
+      _ = graph.rollBack(to: mark)
+      return 0
+    }
+    adoptNewHostObjects()
+    if mode.contains(.global), let object = hostObjects.first(where: { $0.linkMap == handle }) {
+      scope.append(object)
+    }
     return handle
   }
 
-  /// Host objects that newly opened ones need.
-  private func openNewHosts(from first: Int) throws(LoadError) {
+  /// Host objects that newly opened ones need; returns their handles.
+  private func openNewHosts(from first: Int) throws(LoadError) -> [UInt64] {
+    var handles: [UInt64] = []
     for path in graph.hosts[first...] {
       let handle = path.withCString { name in
         host.dlopen == 0 ? 0 : ForeignCall.word(host.dlopen, UInt64(UInt(bitPattern: name)), 2)
       }
-      guard handle != 0 else { throw LoadError(.hostUnusable("the C library's loader can't open it"), path) }
+      guard handle != 0 else {
+        for handle in handles { closeInHost(handle) }
+        throw LoadError(.hostUnusable("the C library's loader can't open it"), path)
+      }
+      handles.append(handle)
     }
     if first < graph.hosts.count { adoptNewHostObjects() }
+    return handles
   }
 
+  private func closeInHost(_ handle: UInt64) {
+    if host.dlclose != 0 { _ = ForeignCall.word(host.dlclose, handle) }
+  }
+
+  /// What the host has opened since is behind everything else in the order of look-ups, unless it was asked for with
+  /// RTLD_GLOBAL.
   private func adoptNewHostObjects() {
     let added = HostObjects.read(debug: standIn?.hostDebug ?? 0, standIn: standIn?.base ?? 0) { map in
       hostObjects.contains { $0.linkMap == map }
     }
     for object in added {
       hostObjects.append(object)
-      scope.append(object)
+      openedHosts.append(object)
     }
-  }
-
-  /// Relocates and initialises newly mapped objects.
-  private func bringIn(_ objects: [LoadedObject], root: LoadedObject, _ mode: Mode) throws(LoadError) {
-    for object in objects { try placeTLS(of: object) }
-    let local = Scope()
-    for member in breadthFirst(from: root) { local.append(member) }
-    for object in objects {
-      object.localScope = local
-      object.prefersLocalScope = mode.contains(.deepBind)
-    }
-    try checkVersions(of: objects)
-    var deferred = DeferredRelocations()
-    for object in objects.reversed() { try relocate(object, &deferred) }
-    for object in objects { fillTLS(of: object) }
-    try finishRelocation(of: objects, deferred)
-    registry.publish(registry.objects + objects)
-    publishLinkMaps()
-    objectsWereOpened(objects)
-    var visited: [LoadedObject] = []
-    for object in objects.reversed() { initialise(object, &visited) }
-  }
-
-  /// Thread-local variables of an opened object come from the reserve in every thread's block. Other threads'
-  /// blocks can't be filled: an object with initial values other than zero needs a process of one thread.
-  private func placeTLS(of object: LoadedObject) throws(LoadError) {
-    guard let segment = object.segments.tls, segment.memorySize > 0 else { return }
-    let isZero = segment.fileSize == 0
-    guard isZero || Process.programThreadCount(hasHelper: hasHelper) == 1, let offset = tls.takeReserve(for: segment)
-    else { throw LoadError(.staticTLSExhausted, object.path) }
-    object.tlsOffset = offset
-  }
-
-  /// Reference counts are kept; objects stay mapped until the process ends, as POSIX allows.
-  public func close(_ handle: UInt64) -> Int32 {
-    lock.lock()
-    defer { lock.unlock() }
-    if let object = object(forHandle: handle) {
-      if object.openCount > 0 { object.openCount -= 1 }
-      return 0
-    }
-    guard host.dlclose != 0 else { return -1 }
-    let result = Int32(truncatingIfNeeded: ForeignCall.word(host.dlclose, handle))
-    if result != 0 { setHostError() }
-    return result
+    if !added.isEmpty { publishLinkMaps() }
   }
 }

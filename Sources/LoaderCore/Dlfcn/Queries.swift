@@ -7,7 +7,7 @@ extension Program {
     let address = entryStubs.target(of: address) ?? address
     guard let object = registry.object(containing: address) else { return false }
     let nearest = nearestSymbol(object, address)
-    ProcessMemory.store(object === executable ? programNameAddress : LinkMap.name(object.linkMap), at: info)
+    ProcessMemory.store(object === executable ? programNameAddress : LinkMaps.name(object.linkMap), at: info)
     ProcessMemory.store(object.memoryRange.start, at: info + 8)
     ProcessMemory.store(nearest?.name ?? 0, at: info + 16)
     ProcessMemory.store(nearest?.address ?? 0, at: info + 24)
@@ -18,7 +18,7 @@ extension Program {
     return true
   }
 
-  private var programNameAddress: UInt64 { programStack.arguments.first ?? LinkMap.name(executable.linkMap) }
+  private var programNameAddress: UInt64 { programStack.arguments.first ?? LinkMaps.name(executable.linkMap) }
 
   struct NearestSymbol {
     let name: UInt64
@@ -56,8 +56,8 @@ extension Program {
       directory.withCString { name in
         ProcessMemory.copy(from: UInt64(UInt(bitPattern: name)), to: result, count: UInt64(directory.count) + 1)
       }
-    case 9: ProcessMemory.store(UInt64(object.tlsOffset == nil ? 0 : 1), at: result)
-    case 10: ProcessMemory.store(object.tlsOffset.map { tlsBlock &+ $0 } ?? 0, at: result)
+    case 9: ProcessMemory.store(tlsModule(of: object), at: result)
+    case 10: ProcessMemory.store(existingTLSBlock(of: object), at: result)
     case 11:
       ProcessMemory.store(object.programHeaders, at: result)
       return Int32(truncatingIfNeeded: object.programHeaderCount)
@@ -71,14 +71,15 @@ extension Program {
   /// Calls `callback` with a dl_phdr_info for each image of the program, old versions included: unwinders must
   /// find them. The host's are added by the caller. Ends at the first result other than 0.
   public func iterate(_ callback: UInt64, _ data: UInt64) -> Int32 {
+    registry.beginWalk()
+    defer { registry.endWalk() }
     let table = registry.current
     // dlpi_addr, dlpi_name, dlpi_phdr, dlpi_phnum, dlpi_adds, dlpi_subs, dlpi_tls_modid, dlpi_tls_data.
     var info: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
     for object in table.inOrder {
       info = (
-        object.bias, LinkMap.name(object.linkMap), object.programHeaders, object.programHeaderCount,
-        table.additions, table.removals, object.tlsOffset == nil ? 0 : 1,
-        object.tlsOffset.map { tlsBlock &+ $0 } ?? 0
+        object.bias, LinkMaps.name(object.linkMap), object.programHeaders, object.programHeaderCount,
+        table.additions, table.removals, tlsModule(of: object), existingTLSBlock(of: object)
       )
       let result = withUnsafeMutablePointer(to: &info) {
         ForeignCall.word(callback, UInt64(UInt(bitPattern: $0)), 64, data)

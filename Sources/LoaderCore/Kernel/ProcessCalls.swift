@@ -16,6 +16,11 @@ public enum Process {
     return status.links - 2 - (hasHelper ? 1 : 0)
   }
 
+  /// Whether a thread of this process has that id (tgkill(2) with no signal).
+  public static func hasThread(_ thread: Int) -> Bool {
+    luci_syscall3(Int(__NR_tgkill), identifier, thread, 0) == 0
+  }
+
   /// Ends the calling thread alone.
   public static func exitThread() -> Never {
     while true { _ = luci_syscall1(Int(__NR_exit), 0) }

@@ -64,6 +64,8 @@ public struct LoadError: Error {
       object.write(to: &text)
       text.append(": ")
       text.append(error.reason.text)
+      // What the system's loader says of the header, it says in these words alone.
+      if error.reason.isAboutHeader { break }
       text.append(" (at ")
       text.append(hex: error.offset)
       text.append(")")

@@ -30,6 +30,11 @@ public final class LoadedObject {
   public var dependencies: [LoadedObject] = []
   /// Distance from the start of the merged TLS segment to this object's block; nil without PT_TLS.
   public var tlsOffset: UInt64?
+  /// Number of the TLS module of an opened object whose variables are not in the merged segment; 0: none.
+  public var tlsModule: UInt64 = 0
+  public var hasTLS: Bool { tlsOffset != nil || tlsModule != 0 }
+  /// What its TLS descriptors lead to: pairs of module (from 0) and offset in memory of Luci's.
+  private var tlsDescriptors: [UInt64] = []
   /// Preceding definitions of its own symbols come first (DT_SYMBOLIC).
   public var isSymbolic: Bool { dynamic.isSymbolic }
   public var isRelocated = false
@@ -40,7 +45,25 @@ public final class LoadedObject {
   public var localScope: Scope?
   /// RTLD_DEEPBIND: the local scope comes before the global one.
   public var prefersLocalScope = false
+  /// Handles that dlopen gave out and dlclose did not take back.
   public var openCount = 0
+  /// dlopen brought it, and dlclose may take it away.
+  public var isOpened = false
+  /// It stays until the process ends.
+  public var isPinned = false
+  /// Destructors run or have run: it is not found any more.
+  public var isClosing = false
+  /// Opened with RTLD_NOW: missing functions are errors.
+  public var bindsNow = false
+  /// Opened objects that its relocations lead to.
+  public var boundTo: [LoadedObject] = []
+  /// For the search of objects that are in use.
+  var isMarked = false
+  /// Names besides `path` and DT_SONAME by which it was asked for.
+  public var aliases: [[UInt8]] = []
+  /// Where the number of destructors of threads' variables is that are still to run (Sources/CBoot/gates.c); 0: not
+  /// counted, since the object stays anyway.
+  public var threadDestructors: UInt64 = 0
   /// Address of the link_map that debuggers, dlinfo and unwinders see.
   public var linkMap: UInt64 = 0
   /// The whole file, for Bean; nil where no update can come.
@@ -79,8 +102,43 @@ public final class LoadedObject {
 
   public func contains(_ address: UInt64) -> Bool { memoryRange.contains(address) }
 
+  /// A pair for the dynamic resolver of TLS descriptors (Sources/CBoot/tls.S).
+  func makeTLSDescriptor(module: UInt64, offset: UInt64) -> UInt64 {
+    for known in tlsDescriptors where ProcessMemory.load(UInt64.self, at: known + 8) == offset {
+      if ProcessMemory.load(UInt64.self, at: known) == module &- TLSModules.firstModule { return known }
+    }
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 16)
+    let pair = UInt64(UInt(bitPattern: memory))
+    ProcessMemory.store(module &- TLSModules.firstModule, at: pair)
+    ProcessMemory.store(offset, at: pair + 8)
+    tlsDescriptors.append(pair)
+    return pair
+  }
+
+  func freeTLSDescriptors() {
+    for pair in tlsDescriptors { ProcessMemory.pointer(pair).deallocate() }
+    tlsDescriptors = []
+  }
+
   /// The segment in memory that holds an absolute address.
   public func segment(atMemory address: UInt64) -> LoadSegment? { image.segment(at: address &- bias) }
+
+  var hasThreadDestructors: Bool {
+    threadDestructors != 0 && ProcessMemory.load(UInt32.self, at: threadDestructors) != 0
+  }
+
+  /// `other` must stay as long as this object.
+  func noteBinding(to other: LoadedObject) {
+    guard other.isOpened, other !== self, !boundTo.contains(where: { $0 === other }),
+      !dependencies.contains(where: { $0 === other })
+    else { return }
+    boundTo.append(other)
+  }
+
+  func isNamed(_ name: Bytes) -> Bool {
+    soname == name || path.withBytes { $0 == name }
+      || aliases.contains { $0.withUnsafeBytes { Bytes($0) == name } }
+  }
 
   public func needed() throws(LoadError) -> [Bytes] {
     var names: [Bytes] = []

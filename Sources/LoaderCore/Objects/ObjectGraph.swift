@@ -45,11 +45,34 @@ public final class ObjectGraph {
     }
   }
 
-  /// Forgets what was added behind `count` objects: a dlopen that failed.
-  public func removeObjects(from count: Int) -> [LoadedObject] {
-    let removed = Array(objects[count...])
-    objects.removeSubrange(count...)
+  /// How much there is, to go back to when a dlopen fails.
+  struct Mark {
+    let objects: Int
+    let scope: Int
+    let hosts: Int
+    let hostNames: Int
+  }
+
+  var mark: Mark {
+    Mark(objects: objects.count, scope: scope.count, hosts: hosts.count, hostNames: hostNames.count)
+  }
+
+  /// Forgets what was added since; returns the objects.
+  func rollBack(to mark: Mark) -> [LoadedObject] {
+    let removed = Array(objects[mark.objects...])
+    objects.removeSubrange(mark.objects...)
+    scope.removeSubrange(mark.scope...)
+    hosts.removeSubrange(mark.hosts...)
+    hostNames.removeSubrange(mark.hostNames...)
     return removed
+  }
+
+  func remove(where isGone: (LoadedObject) -> Bool) {
+    objects.removeAll(where: isGone)
+    scope.removeAll { entry in
+      if case .object(let object) = entry { return isGone(object) }
+      return false
+    }
   }
 
   /// A newer version takes the place of the older one.
@@ -64,7 +87,7 @@ public final class ObjectGraph {
 
   /// The object for a name: one that is there already, or newly mapped; nil for a host object.
   public func load(_ name: Bytes, for requester: LoadedObject?) throws(LoadError) -> LoadedObject? {
-    if hostNames.contains(where: { $0.withUnsafeBytes { Bytes($0) == name } }) { return nil }
+    if isHost(name) { return nil }
     if let known = object(named: name) { return known }
     if HostRules.isLoaderName(name) { return nil }
     if let muslLoader, HostRules.isReservedByMusl(name) {
@@ -74,7 +97,10 @@ public final class ObjectGraph {
     search.trace?.needed(name, by: requester?.path)
     let file = try search.open(name, for: requester)
     defer { file.close() }
-    if let known = objects.first(where: { $0.status?.isSameFile(as: file.status) ?? false }) { return known }
+    if let known = object(from: file) {
+      known.aliases.append(name.copy())
+      return known
+    }
     if HostRules.isHostName(name) {
       noteHost(name, file.path)
       return nil
@@ -86,10 +112,19 @@ public final class ObjectGraph {
     case .object(let object):
       if let requester { object.inheritedRPath = search.rpathChain(of: requester) }
       search.trace?.mapped(object)
+      object.aliases.append(name.copy())
       objects.append(object)
       scope.append(.object(object))
       return object
     }
+  }
+
+  /// A host object, by a name that was asked for.
+  func isHost(_ name: Bytes) -> Bool { hostNames.contains { $0.withUnsafeBytes { Bytes($0) == name } } }
+
+  /// The object that was loaded from the same file, by whichever path.
+  func object(from file: OpenedFile) -> LoadedObject? {
+    objects.first { $0.role == .library && !$0.isClosing && $0.status?.isSameFile(as: file.status) ?? false }
   }
 
   private func noteHost(_ name: Bytes, _ path: Path) {
@@ -101,11 +136,7 @@ public final class ObjectGraph {
   }
 
   public func object(named name: Bytes) -> LoadedObject? {
-    objects.first { object in
-      object.role == .library
-        && (object.name.withUnsafeBytes { Bytes($0) == name } || object.soname == name
-          || object.path.withBytes { $0 == name })
-    }
+    objects.first { $0.role == .library && !$0.isClosing && $0.isNamed(name) }
   }
 }
 
@@ -146,11 +177,11 @@ public final class ObjectFactory {
   public static func parse(_ content: Bytes, _ path: Path) throws(LoadError) -> ObjectFile {
     do throws(ELFError) {
       let parsed = try ObjectFile(content)
-      guard parsed.header.kind == .sharedObject else { throw ELFError(.unsupportedType, at: 16) }
-      return parsed
+      if parsed.header.kind == .sharedObject { return parsed }
     } catch {
       throw LoadError(.malformed(error), path)
     }
+    throw LoadError(.noLoadableProgram("cannot dynamically load executable"), path)
   }
 
   /// The object for segments that are mapped; gives them back where its tables turn out to be broken.

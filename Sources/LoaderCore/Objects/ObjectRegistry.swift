@@ -1,7 +1,8 @@
 import CKernel
 
 /// All images of the program by address, for whoever asks from any thread at any time: unwinders, dladdr,
-/// dl_iterate_phdr. Readers take no lock: a change publishes a new table, and old ones stay (changes are few).
+/// dl_iterate_phdr. Readers take no lock: a change publishes a new table. Old tables and the memory of objects that are
+/// gone are given back by a later change that finds no reader.
 public final class ObjectRegistry {
   final class Table {
     /// By start address, ascending.
@@ -21,8 +22,15 @@ public final class ObjectRegistry {
 
   private let slot: UnsafeMutablePointer<UInt64>
   private var history: [Table] = []
+  /// Threads that are about to take hold of a table, and walks that use an objects' memory.
+  private let readers: UnsafeMutablePointer<UInt32>
+  private let walks: UnsafeMutablePointer<UInt32>
+  private var ranges: [AddressRange] = []
 
   public init() {
+    readers = UnsafeMutablePointer<UInt32>.allocate(capacity: 2)
+    readers.initialize(repeating: 0, count: 2)
+    walks = readers + 1
     slot = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
     let empty = Table([], additions: 0, removals: 0)
     history.append(empty)
@@ -38,10 +46,32 @@ public final class ObjectRegistry {
       removals: previous.removals + UInt64(max(previous.inOrder.count - objects.count, 0)))
     history.append(table)
     luci_store_release(slot, UInt64(UInt(bitPattern: Unmanaged.passUnretained(table).toOpaque())))
+    // Whoever begins to read from here on gets the new table.
+    if luci_add32(readers, 0) == 0 { history.removeSubrange(..<(history.count - 1)) }
+    unmapWaiting()
   }
 
+  /// Gives memory back that belongs to no object of the current table: at once, or when no walk over an older table can
+  /// hand it out any more.
+  func unmap(_ range: AddressRange) {
+    ranges.append(range)
+    unmapWaiting()
+  }
+
+  private func unmapWaiting() {
+    guard !ranges.isEmpty, luci_add32(walks, 0) == 0 else { return }
+    for range in ranges { Mapping.unmap(range.start, range.count) }
+    ranges = []
+  }
+
+  /// A walk hands addresses of the objects' memory to code that reads it.
+  func beginWalk() { _ = luci_add32(walks, 1) }
+  func endWalk() { _ = luci_add32(walks, UInt32.max) }
+
   var current: Table {
-    // `history` keeps every table alive.
+    // `history` keeps the table alive until it is retained.
+    _ = luci_add32(readers, 1)
+    defer { _ = luci_add32(readers, UInt32.max) }
     let address = UInt(luci_load_acquire(slot))
     return Unmanaged<Table>.fromOpaque(UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped)
       .takeUnretainedValue()

@@ -6,6 +6,8 @@ public protocol RelocationContext {
   func definition(
     of name: SymbolName, version: SymbolVersion?, from object: LoadedObject, excluding: Scope.Exclusion
   ) -> Definition?
+  /// The definition of a unique symbol (STB_GNU_UNIQUE) that the whole process uses.
+  func uniqueDefinition(_ found: Definition, _ name: Bytes) -> Definition
   /// Luci's own function that programs are bound to in place of the C library's (DESIGN, section 4).
   func interposer(for name: Bytes) -> UInt64?
   /// The function that an ifunc resolver of the host chooses; nil where it can't be called now.
@@ -14,6 +16,8 @@ public protocol RelocationContext {
   var tlsBase: UInt64 { get }
   /// Entry of the static TLS descriptor resolver.
   var tlsDescriptorResolver: UInt64 { get }
+  /// Entry of the resolver for variables of Luci's own TLS modules.
+  var dynamicTLSDescriptorResolver: UInt64 { get }
   /// Where calls of functions that do not exist end; nil: a missing function is an error at once.
   var missingFunctionHandler: UInt64? { get }
 }
@@ -111,7 +115,7 @@ public struct Relocator<Context: RelocationContext> {
     throw ELFError(.relocationEntry, at: offset)
   }
 
-  private func place(_ relocation: Relocation, size: UInt64) throws(LoadError) -> UInt64 {
+  func place(_ relocation: Relocation, size: UInt64) throws(LoadError) -> UInt64 {
     do throws(ELFError) { return try field(at: relocation.offset, size: size) } catch {
       throw LoadError(.malformed(error), object.path)
     }
@@ -153,7 +157,7 @@ public struct Relocator<Context: RelocationContext> {
 
   private mutating func storeJumpSlot(_ relocation: Relocation, index: Int) throws(LoadError) {
     let slot = try place8(relocation)
-    if let handler = context.missingFunctionHandler, !object.dynamic.bindsNow {
+    if let handler = context.missingFunctionHandler, !object.dynamic.bindsNow, !object.bindsNow {
       // A lazily bound program may lack functions that it never calls: the slot then stays with its PLT entry,
       // which leads through GOT[2] to the handler, with GOT[1] and the relocation's index on the stack.
       guard let target = try? resolve(relocation, excluding: .pltEntries) else {
@@ -228,7 +232,7 @@ extension Relocator {
   }
 
   /// Finds what a relocation refers to. Successive relocations often name the same symbol: the last is kept.
-  private mutating func resolve(
+  mutating func resolve(
     _ relocation: Relocation, excluding: Scope.Exclusion
   ) throws(LoadError) -> Resolution {
     let index = relocation.symbolIndex
@@ -264,7 +268,9 @@ extension Relocator {
       if let version { error.file = version.name.copy() }
       throw error
     }
-    return resolution(found)
+    let chosen = found.symbol.isUnique ? context.uniqueDefinition(found, bytes) : found
+    if chosen.object.isOpened { object.noteBinding(to: chosen.object) }
+    return resolution(chosen)
   }
 
   private mutating func resolution(_ definition: Definition) -> Resolution {
@@ -279,41 +285,5 @@ extension Relocator {
         address: definition.address, size: symbol.size, definition: definition, isIndirect: true)
     }
     return Resolution(address: definition.address, size: symbol.size, definition: definition)
-  }
-
-  /// Thread-local variables: all of the program's lie in module 1, the merged segment (DESIGN, section 2).
-  private mutating func applyTLS(_ relocation: Relocation) throws(LoadError) {
-    let addend = UInt64(bitPattern: relocation.addend)
-    let target = try resolve(relocation, excluding: [])
-    let owner = relocation.symbolIndex == 0 ? object : target.definition?.object
-    let isUndefinedWeak = relocation.symbolIndex != 0 && target.definition == nil
-    let variable = target.definition?.symbol.value ?? 0
-    let block = owner?.tlsOffset
-    if block == nil, !isUndefinedWeak {
-      throw LoadError(.staticTLSExhausted, object.path, position: relocation.offset)
-    }
-    let offset = (block ?? 0) &+ variable &+ addend
-    switch Int32(relocation.type) {
-    case R_X86_64_DTPMOD64:
-      let field = try place(relocation, size: 16)
-      ProcessMemory.store(UInt64(1), at: field)
-      // Without a symbol there is no DTPOFF64 beside it: the word behind holds the offset within the module,
-      // to which the object's place in the merged segment is added.
-      if relocation.symbolIndex == 0 {
-        let inner = ProcessMemory.load(UInt64.self, at: field + 8)
-        ProcessMemory.store(inner &+ (block ?? 0), at: field + 8)
-      }
-    case R_X86_64_DTPOFF64: ProcessMemory.store(offset, at: try place8(relocation))
-    case R_X86_64_TPOFF64:
-      ProcessMemory.store(isUndefinedWeak ? 0 : offset &+ context.tlsBase, at: try place8(relocation))
-    case R_X86_64_TPOFF32, R_X86_64_DTPOFF32:
-      let isThreadPointer = relocation.type == UInt32(R_X86_64_TPOFF32)
-      let value = isThreadPointer ? offset &+ context.tlsBase : offset
-      ProcessMemory.store(UInt32(truncatingIfNeeded: value), at: try place(relocation, size: 4))
-    default:
-      let field = try place(relocation, size: 16)
-      ProcessMemory.store(context.tlsDescriptorResolver, at: field)
-      ProcessMemory.store(isUndefinedWeak ? 0 : offset &+ context.tlsBase, at: field + 8)
-    }
   }
 }

@@ -40,14 +40,21 @@ extension Program {
     ForeignCall.constructor(function, count, programStackAddress + 8, programStackAddress + 16 + count * 8)
   }
 
-  /// What the program's exit runs: destructors in reverse order of construction, then the host's.
+  /// What the program's exit runs: destructors, then the host's.
   public func finalise() {
     lock.lock()
-    while let object = initialised.popLast() {
-      // The lock is not held while foreign code runs: a destructor may wait for a thread that opens a library.
-      lock.unlock()
-      runDestructors(of: object)
-      lock.lock()
+    // Destructors may open and close libraries.
+    while !initialised.isEmpty {
+      let ready = registry.objects.filter { object in initialised.contains { $0 === object } }
+      if ready.isEmpty { break }
+      for object in DestructorOrder.sorted(ready) {
+        guard let index = initialised.firstIndex(where: { $0 === object }) else { continue }
+        initialised.remove(at: index)
+        // The lock is not held while foreign code runs: a destructor may wait for a thread that opens a library.
+        lock.unlock()
+        runDestructors(of: object)
+        lock.lock()
+      }
     }
     lock.unlock()
     if hostFinaliser != 0 { ForeignCall.destructor(hostFinaliser) }

@@ -8,8 +8,11 @@ extension Program {
     // musl hands over nothing; its own destructors are part of exit(3).
     self.hostFinaliser = graph.muslLoader == nil ? hostFinaliser : 0
     readHostObjects()
+    gates.setTLS(tls.threadPointerBase, host.tlsGetAddress)
+    gates.setThreadAtExit(host.threadAtExit)
     try checkVersions(of: graph.objects)
     registry.publish(graph.objects)
+    attachDebugger()
     publishLinkMaps()
     try relocateAll()
     rebindHost()
@@ -64,7 +67,7 @@ extension Program {
   ) throws(LoadError) {
     for object in objects {
       for need in object.versions.needs where !need.isWeak {
-        guard let found = provider(of: need.file) else { continue }
+        guard let found = provider(of: need.file, for: object) else { continue }
         let provider = pairs.first { $0.old === found }?.new ?? found
         guard !provider.versions.definitions.isEmpty else { continue }
         trace?.version(need.name, in: provider.path, for: object.path)
@@ -76,8 +79,10 @@ extension Program {
     }
   }
 
-  private func provider(of file: Bytes) -> LoadedObject? {
-    scope.objects.first { $0.soname == file || $0.name.withUnsafeBytes { Bytes($0) == file } }
+  private func provider(of file: Bytes, for object: LoadedObject) -> LoadedObject? {
+    let isIt = { (other: LoadedObject) in other.soname == file || other.name.withUnsafeBytes { Bytes($0) == file } }
+    return object.dependencies.first(where: isIt) ?? scope.objects.first(where: isIt)
+      ?? openedHosts.objects.first(where: isIt)
   }
 
   /// In reverse load order, so that most of what an object binds to is relocated before it; copies, then ifuncs

@@ -20,12 +20,21 @@ public struct Gates {
   /// rdx at the program's entry.
   public var finaliser: UInt64 = 0
   public var tlsDescriptor: UInt64 = 0
+  public var dynamicTLSDescriptor: UInt64 = 0
+  /// Tells tls.S the distance from the thread pointer to the merged segment, and the host's __tls_get_addr.
+  public var setThreadAtExit: @convention(c) (UInt64) -> Void = { _ in }
+  public var setTLS: @convention(c) (UInt64, UInt64) -> Void = { _, _ in }
   public var missingFunction: UInt64 = 0
   /// Functions that programs are bound to in place of the C library's.
   public var interposers: [StandIn.Export] = []
+  /// The same, but host objects keep their own.
+  public var programInterposers: [StandIn.Export] = []
   /// The loader's own image and entry.
   public var selfRange = AddressRange(start: 0, end: 0)
   public var selfEntry: UInt64 = 0
+  public var selfDynamic: UInt64 = 0
+  /// Where debuggers stop when objects come or go.
+  public var debuggerBreakpoint: @convention(c) () -> Void = {}
   /// Starts the helper thread on a stack; returns its id or -errno.
   public var startHelper: @convention(c) (UInt64, UInt64) -> Int = { _, _ in -38 }
   /// Where stubs of gated functions go (gate.S).
@@ -50,6 +59,7 @@ public final class Program {
   public let search: LibrarySearch
   public let factory: ObjectFactory
   public var tls: TLSLayout
+  public let tlsModules = TLSModules()
   public var standIn: StandIn?
   public var scope = Scope()
   public var hostObjects: [LoadedObject] = []
@@ -77,6 +87,9 @@ public final class Program {
   public var entry: UInt64 = 0
   /// PT_INTERP of the executable, where that is not Luci.
   public var interpreter: Path?
+  /// What debuggers call the loader and, where it was started directly, the program.
+  var loaderPath: Path?
+  var executablePath = Path("")
   /// The loader's own file.
   public var ownStatus: FileStatus?
   /// argv[0], for messages.
@@ -87,8 +100,11 @@ public final class Program {
   /// Program objects by address, and everything else that looks into them from any thread.
   public let registry = ObjectRegistry()
   public let lock = Lock()
-  /// The end of the list of link_maps.
-  var lastLinkMap: UInt64 = 0
+  let linkMaps = LinkMaps()
+  let debugger: Debugger
+  var uniqueSymbols = UniqueSymbols()
+  /// Host objects that were opened later without RTLD_GLOBAL, or that the host opened for itself.
+  var openedHosts = Scope()
 
   public init(
     gates: Gates, settings: Settings, log: Log, executable: LoadedObject, search: LibrarySearch,
@@ -102,6 +118,7 @@ public final class Program {
     self.search = search
     self.factory = factory
     self.name = name
+    debugger = Debugger(breakpoint: gates.debuggerBreakpoint)
     graph = ObjectGraph(search: search, factory: factory)
     tls = TLSLayout()
     programStack = stack
@@ -147,12 +164,17 @@ extension Program: RelocationContext {
     }
     return scope.find(name, version: version, excluding: excluding)
       ?? object.localScope?.find(name, version: version, excluding: excluding)
+      ?? openedHosts.find(name, version: version, excluding: excluding)
   }
 
   public func interposer(for name: Bytes) -> UInt64? {
     // All of them begin with "dl" or "_".
     guard name.count > 4, name[0] == 95 || (name[0] == 100 && name[1] == 108) else { return nil }
     for export in gates.interposers where Bytes(export.name) == name { return export.address }
+    for export in gates.programInterposers where Bytes(export.name) == name {
+      // Not every C library has this one, and its absence means something.
+      return name == Bytes("__cxa_thread_atexit_impl") && host.threadAtExit == 0 ? nil : export.address
+    }
     return nil
   }
 
@@ -169,4 +191,5 @@ extension Program: RelocationContext {
   public var missingFunctionHandler: UInt64? {
     gates.missingFunction == 0 || settings.bindsNow ? nil : gates.missingFunction
   }
+  public var dynamicTLSDescriptorResolver: UInt64 { gates.dynamicTLSDescriptor }
 }

@@ -14,6 +14,7 @@ extension Program {
     trace?.everythingIsLoaded()
     for object in graph.objects { tls.add(object) }
     tls.finish()
+    gates.setTLS(tls.threadPointerBase, 0)
     guard let loader = try hostLoader() else { return try startWithoutHost() }
     let standIn = try makeStandIn(interpreter: loader)
     self.standIn = standIn

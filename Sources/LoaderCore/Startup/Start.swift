@@ -42,6 +42,7 @@ public enum Start {
         situation, log, executable, directory: executableDirectory(stack),
         name: Path(stack.argument(0) ?? Bytes("?")))
       program.entry = stack[AT_ENTRY] ?? 0
+      program.loaderPath = Executable.interpreter(of: executable)
       program.ownStatus = own
       program.interpreter = remembered
       if situation.settings.listsObjects { list(program) }
@@ -83,6 +84,8 @@ public enum Start {
         name: Path(situation.stack.argument(0) ?? Bytes("?")))
       program.entry = opened.entry
       program.ownStatus = try? FileDescriptor.status(of: Path(arguments[0]))
+      program.loaderPath = Path(arguments[0]).absolute()
+      program.executablePath = path.absolute()
       program.interpreter = opened.interpreter
       program.search.withoutRunpath = command.withoutRunpath
       if situation.settings.showsAuxv { write(situation.stack.auxiliaryText.bytes, to: .standardOutput) }

@@ -26,6 +26,8 @@ public final class Scope {
 
   public func contains(_ object: LoadedObject) -> Bool { objects.contains { $0 === object } }
 
+  public func remove(where isGone: (LoadedObject) -> Bool) { objects.removeAll(where: isGone) }
+
   /// A newer version takes the place of the older one.
   public func replace(_ old: LoadedObject, by new: LoadedObject) {
     for index in 0..<objects.count where objects[index] === old { objects[index] = new }

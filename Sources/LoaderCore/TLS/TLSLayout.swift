@@ -7,9 +7,11 @@ public struct TLSLayout {
   /// Kept for objects that dlopen brings with static TLS; glibc keeps a surplus of about this size.
   static var reserve: UInt64 { 2048 }
   static var minimumAlignment: UInt64 { 64 }
-  /// Luci's own words for each thread lie at the start of the segment: the text of the last dlerror, and whether it
-  /// was told.
-  static var ownWords: UInt64 { 16 }
+  /// Luci's own words for each thread lie at the start of the segment: the text of the last dlerror, whether it was
+  /// told, and the table of blocks (TLSModules). The C library sets them to zero for each new thread.
+  static var ownWords: UInt64 { 32 }
+  /// Offset of the table's word; known to tls.S.
+  static var tableWord: UInt64 { 16 }
 
   public private(set) var alignment: UInt64 = TLSLayout.minimumAlignment
   /// Bytes below the thread pointer that are given away so far.

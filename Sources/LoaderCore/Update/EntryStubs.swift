@@ -25,6 +25,8 @@ public final class EntryStubs {
   /// it with what dlsym returns.
   private var exposed: Set<UInt64> = []
   private var examined = 0
+  /// Stubs of objects that are gone.
+  private var unused: [(entry: UInt64, slot: UInt64)] = []
 
   /// Whether an address of the function other than a stub's is about. Every object is looked through once.
   func isExposed(_ name: Bytes, among objects: [LoadedObject]) -> Bool {
@@ -46,11 +48,26 @@ public final class EntryStubs {
     }
   }
 
+  /// Objects are taken out of the process: their stubs are used for others.
+  func forget(_ objects: [LoadedObject], among all: [LoadedObject]) {
+    let isGone = { (object: LoadedObject) in objects.contains { $0 === object } }
+    examined -= all[..<min(examined, all.count)].filter(isGone).count
+    let gone = stubs.filter { stub in objects.contains { $0.identity === stub.shared } }
+    if gone.isEmpty { return }
+    unused += gone.map { ($0.entry, $0.slot) }
+    stubs.removeAll { stub in gone.contains { $0.entry == stub.entry } }
+  }
+
   /// The stub for a function, made at first; nil without memory.
   func entry(for found: Definition, of shared: SharedObject, name: Bytes, version: SymbolVersion?) -> UInt64? {
     for stub in stubs where stub.shared === shared && ProcessMemory.load(UInt64.self, at: stub.slot) == found.address
     {
       if stub.name.withUnsafeBytes({ Bytes($0) == name }) { return stub.entry }
+    }
+    if let (entry, slot) = unused.popLast() {
+      ProcessMemory.storeAtomically(found.address, at: slot)
+      stubs.append(Stub(shared: shared, name: name.copy(), version: version, entry: entry, slot: slot))
+      return entry
     }
     if page == 0 || used == EntryStubs.stubsPerPage {
       guard let fresh = EntryStubs.makePage() else { return nil }

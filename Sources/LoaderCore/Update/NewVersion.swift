@@ -60,6 +60,7 @@ extension NewVersion {
       throw UpdateFailure(error)
     }
     object.tlsOffset = old.tlsOffset
+    object.tlsModule = old.tlsModule
     object.localScope = old.localScope
     object.prefersLocalScope = old.prefersLocalScope
     object.dependencies = old.dependencies

@@ -62,7 +62,7 @@ extension Updater {
     if let known {
       return NewVersion(shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false)
     }
-    guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.tlsOffset != nil else {
+    guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.hasTLS else {
       throw UpdateFailure(
         .incompatible, "tls-layout", Text("the new version has thread-local data, the old one has none"))
     }

@@ -17,6 +17,22 @@ public final class SharedObject {
     first.identity = self
   }
 
+  /// Closed by dlclose: nothing to update until it is opened again.
+  public private(set) var isGone = false
+
+  func forget() {
+    isGone = true
+    current.identity = nil
+  }
+
+  /// The same path was opened again.
+  func revive(_ first: LoadedObject) {
+    isGone = false
+    versions = [first]
+    current = first
+    first.identity = self
+  }
+
   public func adopt(_ version: LoadedObject) {
     version.identity = self
     if !versions.contains(where: { $0 === version }) { versions.append(version) }

@@ -24,6 +24,7 @@ struct UpdateContext: RelocationContext {
     }
     if object.prefersLocalScope, let found = findLocally(name, version, object, excluding) { return found }
     return scope.find(name, version: version, excluding: excluding) ?? findLocally(name, version, object, excluding)
+      ?? program.openedHosts.find(name, version: version, excluding: excluding)
   }
 
   private func findLocally(
@@ -31,6 +32,8 @@ struct UpdateContext: RelocationContext {
   ) -> Definition? {
     object.localScope?.replacing(pairs).find(name, version: version, excluding: excluding)
   }
+
+  func uniqueDefinition(_ found: Definition, _ name: Bytes) -> Definition { program.uniqueDefinition(found, name) }
 
   func interposer(for name: Bytes) -> UInt64? { program.interposer(for: name) }
 
@@ -40,6 +43,7 @@ struct UpdateContext: RelocationContext {
 
   var tlsBase: UInt64 { program.tlsBase }
   var tlsDescriptorResolver: UInt64 { program.tlsDescriptorResolver }
+  var dynamicTLSDescriptorResolver: UInt64 { program.dynamicTLSDescriptorResolver }
   /// A newer version that lacks something is refused.
   var missingFunctionHandler: UInt64? { nil }
 }

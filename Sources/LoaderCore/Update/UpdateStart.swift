@@ -16,8 +16,8 @@ extension Program {
       status.report(.loaded, object: object.name.withUnsafeBytes { Path(Bytes($0)) }, path: object.path)
     }
     status.programIsReady()
+    registerFork()
     if isEnabled {
-      registerFork()
       startHelper()
     }
     status.releaseInProgram(hasHelper: hasHelper)
@@ -95,16 +95,19 @@ extension Program {
 
   public func beforeFork() {
     lock.lock()
+    tlsModules.beforeFork()
     gates.heapLock()
   }
 
   public func afterForkInParent() {
     gates.heapUnlock()
+    tlsModules.afterForkInParent()
     lock.unlock()
   }
 
   public func afterForkInChild() {
     gates.heapUnlock()
+    tlsModules.afterForkInChild(threadPointer: Process.threadPointer)
     lock.adoptAfterFork()
     lock.unlock()
     hasHelper = false

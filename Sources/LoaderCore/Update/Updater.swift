@@ -14,12 +14,33 @@ public final class Updater {
   func register(_ loaded: [LoadedObject]) {
     room.extend(for: loaded.filter { $0.role == .library && $0.fileContent != nil })
     for object in loaded where object.role == .library && object.fileContent != nil && object.identity == nil {
-      objects.append(SharedObject(id: objects.count, object))
+      if let known = objects.first(where: { $0.isGone && $0.path == object.path }) {
+        known.revive(object)
+      } else {
+        objects.append(SharedObject(id: objects.count, object))
+      }
     }
   }
 
+  /// The helper prepares an update without the program's lock: what it looks at must stay.
+  private(set) var isBusy = false
+
+  private func setBusy(_ isBusy: Bool) {
+    program.lock.lock()
+    self.isBusy = isBusy
+    program.lock.unlock()
+  }
+
+  /// Objects that dlclose takes out of the process; under the program's lock.
+  func forget(_ gone: [LoadedObject]) {
+    for object in gone { object.identity?.forget() }
+  }
+
   /// In a forked child, whose helper has to put up watches of its own.
-  func forgetWatches() { watched = 0 }
+  func forgetWatches() {
+    watched = 0
+    isBusy = false
+  }
 
   /// The helper's main loop.
   func run(_ watcher: FileWatcher) {
@@ -59,6 +80,9 @@ public final class Updater {
 
   /// Files that changed together become one update: what can be shown to be safe is committed at once.
   private func update(_ changed: [SharedObject], _ watcher: FileWatcher) {
+    setBusy(true)
+    defer { setBusy(false) }
+    let changed = changed.filter { !$0.isGone }
     do throws(Errno) { try Credentials.followProgram() } catch {
       for shared in changed { report(.incompatible, shared, cause: "credentials", Text(error.text)) }
       return

@@ -1,0 +1,47 @@
+import Foundation
+import Testing
+
+/// gdb finds all objects, in a loader without its symbol table too.
+@Suite(
+  .enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)),
+  .enabled(if: Luci.exists("/usr/bin/gdb"), "gdb is not installed"), .timeLimit(.minutes(3)))
+struct DebuggerTests {
+  let workspace = try! Workspace()
+
+  private func debug(_ command: [String]) async throws -> [Substring] {
+    let script = workspace.file("commands")
+    let lines = [
+      "set debuginfod enabled off", "set breakpoint pending on", "break a_next", "run", "info sharedlibrary", "bt",
+      "info symbol puts", "disable", "break puts", "continue", "info sharedlibrary", "bt", "continue",
+    ]
+    try workspace.replace(script, content: Data((lines.joined(separator: "\n") + "\n").utf8))
+    let gdb = try RunningProgram(in: workspace, ["gdb", "-nx", "-batch", "-x", script, "--args"] + command)
+    #expect(try await gdb.end() == .exit(0))
+    return gdb.seen.lines
+  }
+
+  @Test(arguments: Start.luci)
+  func findsEverything(start: Start) async throws {
+    let loader = workspace.file("ld-luci.so")
+    try await workspace.run("strip", ["-o", loader, try #require(Luci.loader)])
+    let library = workspace.file("liba.so")
+    try await workspace.compile("liba.so", "opening-lib.c", flags: ["-shared", "-fPIC", "-DNAME=a"])
+    let interpreter = start == .interpreter ? ["-Wl,--dynamic-linker=" + loader] : []
+    try await workspace.compile("debugged", "debugged.c", flags: ["-O0"] + interpreter)
+    let program = workspace.file("debugged")
+    let lines = try await debug((start == .direct ? [loader] : []) + [program, library])
+    let shown = lines.joined(separator: "\n")
+    /// gdb's name of a listed file and the start of its code.
+    func listed(_ name: String) -> [Substring] { lines.filter { $0.hasPrefix("0x") && $0.hasSuffix(name) } }
+    #expect(listed("/liba.so").count == 1, "\(shown)")
+    #expect(listed("/libc.so.6").count == 2, "\(shown)")
+    if start == .direct { #expect(listed("/debugged").count == 2, "\(shown)") }
+    if start == .interpreter { #expect(listed("/ld-luci.so").count == 2, "\(shown)") }
+    #expect(lines.contains { $0.hasPrefix("#0  a_next ()") }, "\(shown)")
+    #expect(lines.contains { $0.hasPrefix("#1 ") && $0.contains(" in use (handle=") }, "\(shown)")
+    #expect(lines.contains { $0.hasPrefix("#2 ") && $0.contains(" in main (argc=2") }, "\(shown)")
+    #expect(lines.contains { $0.hasPrefix("puts in section .text of /") && $0.hasSuffix("/libc.so.6") }, "\(shown)")
+    #expect(lines.contains { $0.hasPrefix("#1 ") && $0.contains(" in main (argc=2") }, "\(shown)")
+    #expect(lines.contains { $0.contains("exited with code 01]") }, "\(shown)")
+  }
+}

@@ -1,0 +1,31 @@
+import Foundation
+import Testing
+
+/// Thread-local variables of libraries that are opened while threads run.
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+struct OpenedTLSTests {
+  let workspace = try! Workspace()
+
+  @Test(
+    arguments: [
+      [], ["-mtls-dialect=gnu2"], ["-mtls-dialect=gnu2", "-mavx2", "-O2"], ["-O0"], ["-ftls-model=local-dynamic"],
+    ])
+  func inThreadsOfEveryAge(flags: [String]) async throws {
+    var libraries: [String] = []
+    for index in 1...3 {
+      libraries.append(try await workspace.library("opened/lib\(index).so", "tls-plugin.c", flags: flags))
+    }
+    let reference = try await Subject.compiled(in: workspace, "tls-opened.c", flags: ["-pthread"]).compare(libraries)
+    #expect(reference.ending == .exit(0))
+    #expect(reference.output.contains("memory: given back"))
+  }
+
+  @Test(arguments: [[], ["-mtls-dialect=gnu2"]])
+  func destructorsOfThreads(flags: [String]) async throws {
+    let library = try await workspace.library("opened/lib.so", "tls-destructors-lib.cpp", flags: flags)
+    let reference = try await Subject.compiled(in: workspace, "tls-destructors.cpp", flags: ["-pthread"])
+      .compare([library])
+    #expect(reference.output.contains("thread: destroyed after 1\n"))
+    #expect(reference.output.hasSuffix("unloaded\n"))
+  }
+}
