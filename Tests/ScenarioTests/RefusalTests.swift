@@ -122,3 +122,21 @@ struct RefusalTests {
     #expect(program.seen.updates(of: Counter.name) == 1)
   }
 }
+
+/// What can't be replaced is told and left alone.
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+struct RestartTests {
+  let workspace = try! Workspace()
+
+  @Test(arguments: Start.luci)
+  func executable(start: Start) async throws {
+    let counter = try await Counter(in: workspace)
+    let program = try await counter.start(start)
+    let file = workspace.file("counting")
+    try workspace.replace(file, content: workspace.contents(file) + Data([0]))
+    let line = try await program.wait(for: "a line about the executable") { $0.status.first { $0.isRefusal } }
+    #expect(line.name == "counting" && line.path == file)
+    #expect(program.seen.errors.contains("restart needed"))
+    try await counter.finish(program)
+  }
+}

@@ -8,6 +8,8 @@ public struct CommandLine {
     case version
     case list
     case verify
+    /// Compare two files instead; as a JSON object or for people.
+    case check(old: Bytes, new: Bytes, isJSON: Bool)
   }
 
   public var action = Action.run
@@ -22,6 +24,7 @@ public struct CommandLine {
   /// A message for standard error; the exit code is that of ld.so for usage errors.
   public struct Failure: Error {
     public let text: [UInt8]
+    public let code: Int
   }
 
   /// `arguments` with the loader's own name first; options that are settings go into `settings`.
@@ -34,6 +37,10 @@ public struct CommandLine {
       if argument == Bytes("--") { break }
       if argument == Bytes("--help") { action = .help } else if argument == Bytes("--version") { action = .version }
       if action == .help || action == .version { return }
+      if argument == Bytes("--check") {
+        action = try CommandLine.check(arguments, from: index)
+        return
+      }
       if argument == Bytes("--list") || argument == Bytes("--verify") {
         action = argument == Bytes("--list") ? .list : .verify
         continue
@@ -62,6 +69,17 @@ public struct CommandLine {
     if firstArgument < arguments.count, arguments[firstArgument] == Bytes("--") { firstArgument += 1 }
   }
 
+  /// `--check [--json] OLD NEW`, where `--json` may stand anywhere.
+  private static func check(_ arguments: [Bytes], from first: Int) throws(Failure) -> Action {
+    var files: [Bytes] = []
+    var isJSON = false
+    for argument in arguments[first...] {
+      if argument == Bytes("--json") { isJSON = true } else { files.append(argument) }
+    }
+    guard files.count == 2 else { throw failure("--check takes two files: OLD NEW", .empty, "", code: 2) }
+    return .check(old: files[0], new: files[1], isJSON: isJSON)
+  }
+
   /// The value in `--name VALUE` or `--name=VALUE`; nil for another argument.
   private static func value(
     of name: StaticString, _ argument: Bytes, _ arguments: [Bytes], _ index: inout Int
@@ -78,12 +96,14 @@ public struct CommandLine {
     return arguments[index - 1]
   }
 
-  private static func failure(_ before: StaticString, _ subject: Bytes, _ after: StaticString) -> Failure {
+  private static func failure(_ before: StaticString, _ subject: Bytes, _ after: StaticString, code: Int = 127)
+    -> Failure
+  {
     var text = Text("ld-luci.so: ")
     text.append(before)
     text.append(subject)
     text.append(after)
     text.append(byte: 10)
-    return Failure(text: text.bytes)
+    return Failure(text: text.bytes, code: code)
   }
 }

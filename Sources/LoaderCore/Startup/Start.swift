@@ -61,11 +61,15 @@ public enum Start {
     let command: CommandLine
     do throws(CommandLine.Failure) { command = try CommandLine(arguments, &situation.settings) } catch {
       write(error.text, to: .standardError)
-      Process.exit(127)
+      Process.exit(error.code)
     }
     switch command.action {
     case .help: printAndExit(helpText())
     case .version: printAndExit(Text("ld-luci.so 0.1\n"))
+    case .check(let old, let new, let isJSON):
+      let (text, code) = Check.run(Path(old), Path(new), isJSON: isJSON)
+      write(text.bytes, to: .standardOutput)
+      Process.exit(code)
     case .run, .list, .verify: break
     }
     let log = Log(situation.settings)
@@ -160,6 +164,7 @@ public enum Start {
     var text = Text(
       "Usage: ld-luci.so PROGRAM -- ARGUMENTS...\n       ld-luci.so [OPTIONS] [--] PROGRAM ARGUMENTS...\n")
     text.append("Runs a dynamically linked program and replaces its shared libraries while it runs.\n\n")
+    text.append("  --check [--json] OLD NEW  tell whether a program could go over from one library to the other\n")
     text.append(
       "  --list        list the objects and exit\n  --verify      tell whether the program can be started\n")
     text.append(

@@ -6,6 +6,10 @@ public final class Updater {
   /// By id.
   private(set) var objects: [SharedObject] = []
   private var watched = 0
+  /// Files that are watched but can't be replaced: the executable and the host's objects.
+  private var fixed: [Path] = []
+  /// The watcher's number for the first of them, far above all objects.
+  private static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
 
   init(_ program: Program) { self.program = program }
@@ -40,6 +44,31 @@ public final class Updater {
   func forgetWatches() {
     watched = 0
     isBusy = false
+    fixed = []
+  }
+
+  /// The executable and the C library's family stay as they are; that their files changed is told.
+  private func watchFixed(_ watcher: FileWatcher) {
+    guard fixed.isEmpty else { return }
+    // Started directly, the program's path is known; else the kernel has it.
+    let asked = program.executablePath
+    let executable = asked.isEmpty ? (try? Path("/proc/self/exe").linkTarget()) ?? asked : asked
+    fixed = [executable] + program.hostObjects.map { $0.path }
+    for (index, path) in fixed.enumerated() where path.isAbsolute {
+      // Whether it can be watched or not makes no difference to what the program runs.
+      _ = try? watcher.add(path, id: Updater.firstFixed + index)
+    }
+  }
+
+  private func reportFixed(_ ids: [Int]) {
+    for id in ids where id >= Updater.firstFixed && id - Updater.firstFixed < fixed.count {
+      let path = fixed[id - Updater.firstFixed]
+      let detail: StaticString =
+        id == Updater.firstFixed
+        ? "the executable can't be replaced: restart needed" : "the C library can't be replaced: restart needed"
+      program.status.report(
+        .incompatible, object: path.lastComponent, path: path, cause: "restart-needed", detail: Text(detail))
+    }
   }
 
   /// The helper's main loop.
@@ -47,6 +76,7 @@ public final class Updater {
     while true {
       program.lock.lock()
       let all = objects
+      watchFixed(watcher)
       program.lock.unlock()
       while watched < all.count {
         watch(all[watched], watcher)
@@ -57,7 +87,9 @@ public final class Updater {
         for id in batch.unwatched where id < all.count {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
-        if !batch.changed.isEmpty { update(batch.changed.map { all[$0] }, watcher) }
+        reportFixed(batch.changed)
+        let changed = batch.changed.filter { $0 < all.count }
+        if !changed.isEmpty { update(changed.map { all[$0] }, watcher) }
       } catch {
         var text = Text("no further updates: waiting for changes failed: ")
         text.append(error.text)

@@ -1,0 +1,54 @@
+import Foundation
+import Testing
+
+/// `ld-luci.so --check OLD NEW`: the running loader's verdict, asked for beforehand.
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+struct CheckTests {
+  let workspace = try! Workspace()
+
+  private func check(_ arguments: [String]) async throws -> (ending: Ending, seen: Seen) {
+    let program = try RunningProgram(in: workspace, [try #require(Luci.loader), "--check"] + arguments)
+    let ending = try await program.end()
+    return (ending, program.seen)
+  }
+
+  @Test func applicable() async throws {
+    let counter = try await Counter(in: workspace)
+    let two = try await counter.version("two")
+    let (ending, seen) = try await check([counter.library, two])
+    #expect(ending == .exit(0))
+    #expect(seen.lines.first == "applicable")
+    #expect(seen.lines.contains { $0.hasPrefix("proof: ") })
+  }
+
+  /// The same answer as the running loader's, with the same reason.
+  @Test func refusedAsWhileRunning() async throws {
+    let counter = try await Counter(in: workspace)
+    let two = try await counter.version("two", flags: ["-DMORE_STATE"])
+    let (ending, seen) = try await check(["--json", counter.library, two])
+    #expect(ending == .exit(1))
+    let object = try #require(
+      JSONSerialization.jsonObject(with: Data(seen.output.utf8)) as? [String: Any])
+    #expect(object["verdict"] as? String == "refused")
+    let reasons = try #require(object["reasons"] as? [[String: String]])
+    let program = try await counter.start(.direct, environment: ["LD_STATUS_FORMAT": "json"])
+    try workspace.replace(counter.library, with: two)
+    let line = try await program.wait(for: "the refusal") { seen in
+      seen.statusText.split(separator: "\n").first { $0.contains("\"incompatible\"") }
+    }
+    try await counter.finish(program)
+    let told = try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    #expect(told["cause"] as? String == reasons[0]["code"])
+    let detail = try #require(told["detail"] as? String)
+    #expect(detail.hasPrefix(try #require(reasons[0]["detail"])))
+  }
+
+  @Test func errors() async throws {
+    let counter = try await Counter(in: workspace)
+    let text = workspace.file("text")
+    try Data("no library".utf8).write(to: URL(fileURLWithPath: text))
+    #expect(try await check([text, counter.library]).ending == .exit(2))
+    #expect(try await check([counter.library, workspace.file("missing")]).ending == .exit(2))
+    #expect(try await check([counter.library]).ending == .exit(2))
+  }
+}
