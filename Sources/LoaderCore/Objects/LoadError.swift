@@ -17,6 +17,8 @@ public struct LoadError: Error {
     case untrusted(StaticString)
     case hostUnusable(StaticString)
     case noLoadableProgram(StaticString)
+    /// An object of a kind that can't be a library.
+    case noLibrary(StaticString)
   }
 
   public let kind: Kind
@@ -93,7 +95,7 @@ public struct LoadError: Error {
       text.append(hex: UInt64(type), width: 2)
     case .relocationOverflow: text.append(": relocation target out of range")
     case .notRegularFile: text.append(": not a regular file")
-    case .untrusted(let why), .hostUnusable(let why), .noLoadableProgram(let why):
+    case .untrusted(let why), .hostUnusable(let why), .noLoadableProgram(let why), .noLibrary(let why):
       text.append(": ")
       text.append(why)
     default: break
