@@ -30,7 +30,7 @@ extension Program {
 
   /// The program's definition for a symbolic relocation of a host object; nil where the host's own comes first.
   private func programDefinition(for relocation: Relocation, of object: LoadedObject) -> UInt64? {
-    switch Int32(relocation.type) {
+    switch Int32(truncatingIfNeeded: relocation.type) {
     case R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT, R_X86_64_64: break
     default: return nil
     }

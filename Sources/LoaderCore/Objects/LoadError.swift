@@ -19,6 +19,8 @@ public struct LoadError: Error {
     case noLoadableProgram(StaticString)
     /// Not for this machine, or no ELF file at all: whether it can be executed, the kernel knows.
     case foreign(StaticString)
+    /// An object of a kind that can't be a library.
+    case noLibrary(StaticString)
   }
 
   public let kind: Kind
@@ -95,7 +97,8 @@ public struct LoadError: Error {
       text.append(hex: UInt64(type), width: 2)
     case .relocationOverflow: text.append(": relocation target out of range")
     case .notRegularFile: text.append(": not a regular file")
-    case .untrusted(let why), .hostUnusable(let why), .noLoadableProgram(let why), .foreign(let why):
+    case .untrusted(let why), .hostUnusable(let why), .noLoadableProgram(let why), .foreign(let why),
+      .noLibrary(let why):
       text.append(": ")
       text.append(why)
     default: break

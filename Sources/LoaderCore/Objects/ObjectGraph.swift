@@ -181,7 +181,7 @@ public final class ObjectFactory {
     } catch {
       throw LoadError(.malformed(error), path)
     }
-    throw LoadError(.noLoadableProgram("cannot dynamically load executable"), path)
+    throw LoadError(.noLibrary("cannot dynamically load executable"), path)
   }
 
   /// The object for segments that are mapped; gives them back where its tables turn out to be broken.

@@ -127,7 +127,7 @@ public struct Relocator<Context: RelocationContext> {
 
   private mutating func apply(_ relocation: Relocation, index: Int, isPLT: Bool) throws(LoadError) {
     let addend = UInt64(bitPattern: relocation.addend)
-    switch Int32(relocation.type) {
+    switch Int32(truncatingIfNeeded: relocation.type) {
     case R_X86_64_GLOB_DAT: try storeSymbol(relocation, addend: 0)
     case R_X86_64_64: try storeSymbol(relocation, addend: addend)
     case R_X86_64_JUMP_SLOT: try storeJumpSlot(relocation, index: index)
@@ -204,7 +204,7 @@ public struct Relocator<Context: RelocationContext> {
     let field = try place(relocation, size: isWide ? 8 : 4)
     let target = try resolve(relocation, excluding: [])
     let value: UInt64
-    switch Int32(relocation.type) {
+    switch Int32(truncatingIfNeeded: relocation.type) {
     case R_X86_64_PC32, R_X86_64_PLT32, R_X86_64_PC64: value = target.address &+ addend &- field
     case R_X86_64_SIZE32, R_X86_64_SIZE64: value = target.size &+ addend
     case R_X86_64_RELATIVE64: value = object.bias &+ addend

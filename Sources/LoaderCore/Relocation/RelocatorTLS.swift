@@ -23,7 +23,7 @@ extension Relocator {
   /// In the merged segment; `block` nil: an undefined weak variable, whose address is 0 as far as code can ask.
   private func storeTLS(_ relocation: Relocation, _ block: UInt64?, offset: UInt64) throws(LoadError) {
     let distance = block == nil ? 0 : offset &+ context.tlsBase
-    switch Int32(relocation.type) {
+    switch Int32(truncatingIfNeeded: relocation.type) {
     case R_X86_64_DTPMOD64:
       let field = try place(relocation, size: 16)
       ProcessMemory.store(UInt64(1), at: field)
@@ -47,7 +47,7 @@ extension Relocator {
 
   /// In a module of Luci's own.
   private func storeDynamicTLS(_ relocation: Relocation, module: UInt64, offset: UInt64) throws(LoadError) {
-    switch Int32(relocation.type) {
+    switch Int32(truncatingIfNeeded: relocation.type) {
     case R_X86_64_DTPMOD64: ProcessMemory.store(module, at: try place(relocation, size: 8))
     case R_X86_64_DTPOFF64: ProcessMemory.store(offset, at: try place(relocation, size: 8))
     case R_X86_64_DTPOFF32:

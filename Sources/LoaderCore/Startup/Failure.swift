@@ -7,7 +7,7 @@ extension LoadError {
   var isProgramsOwn: Bool {
     switch kind {
     case .notFound, .openFailed, .symbolNotFound, .versionNotFound: true
-    case .malformed, .readFailed, .notRegularFile: true
+    case .malformed, .readFailed, .notRegularFile, .noLibrary: true
     default: false
     }
   }

@@ -80,7 +80,9 @@ extension Program {
   }
 
   private func provider(of file: Bytes, for object: LoadedObject) -> LoadedObject? {
-    let isIt = { (other: LoadedObject) in other.soname == file || other.name.withUnsafeBytes { Bytes($0) == file } }
+    let isIt = { (other: LoadedObject) in
+      other.isNamed(file) || other.name.withUnsafeBytes { Bytes($0) == file }
+    }
     return object.dependencies.first(where: isIt) ?? scope.objects.first(where: isIt)
       ?? openedHosts.objects.first(where: isIt)
   }

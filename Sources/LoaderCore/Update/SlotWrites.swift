@@ -50,7 +50,7 @@ struct SlotWrites {
   }
 
   private mutating func consider(_ relocation: Relocation, of object: LoadedObject) {
-    switch Int32(relocation.type) {
+    switch Int32(truncatingIfNeeded: relocation.type) {
     case R_X86_64_RELATIVE:
       if isOwnVersion { considerPointer(at: relocation.offset, of: object) }
     case R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT, R_X86_64_64: considerSymbol(relocation, of: object)
