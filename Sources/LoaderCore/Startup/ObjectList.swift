@@ -41,7 +41,10 @@ struct ObjectList {
   }
 
   private mutating func add(_ name: Bytes, for requester: LoadedObject?) {
-    if entries.contains(where: { $0.names.contains { $0.withUnsafeBytes { Bytes($0) == name } } }) { return }
+    // What is missing is told to each that needs it.
+    if entries.contains(where: { $0.path != nil && $0.names.contains { $0.withUnsafeBytes { Bytes($0) == name } } }) {
+      return
+    }
     if HostRules.isLoaderName(name) { return addLoader(name) }
     let graph = program.graph
     let known = graph.objects.count
