@@ -124,14 +124,14 @@ struct OptionTests {
     ("reloc", "relocation processing: LIBRARY"),
     ("symbols", "symbol=plain_value;  lookup in file=PROGRAM [0]"),
     ("bindings", "binding file PROGRAM [0] to LIBRARY [0]: normal symbol `plain_value'"),
-    ("versions", "checking for version `GLIBC_2.2.5' in file LIBC [0] required by file PROGRAM [0]"),
+    ("versions", "checking for version `GLIBC_2.2.5' in file CLIB [0] required by file PROGRAM [0]"),
     ("statistics", "runtime linker statistics:"),
   ])
   func debug(kind: String, line: String) async throws {
     let library = try await workspace.library("libplain.so", "plain.c")
     let path = workspace.file("program")
     let expected = line.replacing("PROGRAM", with: path).replacing("LIBRARY", with: library)
-      .replacing("LIBC", with: "/lib/x86_64-linux-gnu/libc.so.6")
+      .replacing("CLIB", with: "/lib/x86_64-linux-gnu/libc.so.6")
     for start in [Start.system, .interpreter] {
       try await workspace.compile("program", "uses-plain.c", flags: ["-lplain", "-Wl,-z,now"], start: start)
       for word in kind == "statistics" ? [kind] : [kind, "all"] {

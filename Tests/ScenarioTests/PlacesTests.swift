@@ -13,6 +13,37 @@ struct PlacesTests {
     #expect(reference.ending == .exit(6))
   }
 
+  /// Where the kernel permits it, a program that was started through the loader finds itself, not the loader.
+  @Test(.enabled(if: isRoot, "needs root"))
+  func selfIsTheProgram() async throws {
+    let loader = try #require(Luci.loader)
+    for path in ["/usr/bin/readlink", "/bin/cat"] {
+      let arguments = path == "/bin/cat" ? ["/proc/self/cmdline"] : ["/proc/self/exe"]
+      let program = try RunningProgram(in: workspace, [loader, path] + arguments)
+      #expect(try await program.end() == .exit(0))
+      #expect(
+        program.seen.output == (path == "/bin/cat" ? "/bin/cat\0/proc/self/cmdline\0" : "/usr/bin/readlink\n"))
+    }
+  }
+
+  /// The same for root of a user namespace; without any privilege it is the loader, as with the system's.
+  @Test(.enabled(if: isRoot && Luci.exists("/usr/bin/setpriv") && Luci.exists("/usr/bin/unshare"), "needs root"))
+  func selfWithoutPrivilege() async throws {
+    chmod(workspace.path, 0o755)
+    let loader = workspace.file("loader")
+    try workspace.replace(loader, with: try #require(Luci.loader))
+    let user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    let command = [loader, "/usr/bin/readlink", "/proc/self/exe"]
+    for (prefix, expected) in [(user, loader), (user + ["unshare", "-Ur"], "/usr/bin/readlink")] {
+      let program = try RunningProgram(in: workspace, prefix + command)
+      let ending = try await program.end()
+      // A machine may forbid user namespaces.
+      if program.seen.errors.contains("unshare failed") { continue }
+      #expect(ending == .exit(0))
+      #expect(program.seen.output == expected + "\n", "\(program.seen)")
+    }
+  }
+
   /// A set-user-ID program gets neither libraries nor variables from its caller.
   @Test(.enabled(if: isRoot && Luci.exists("/usr/bin/setpriv"), "needs root"))
   func setUserID() async throws {
@@ -70,7 +101,7 @@ struct PlacesTests {
     try await workspace.library("root/lib/libplain.so", "search-plain.c", flags: ["-DVALUE=1"])
     if withPreload {
       try workspace.replace(
-        root + "/etc/ld.so.preload", content: Data("# a comment\n/libpreload.so # another\n".utf8))
+        root + "/etc/ld.so.preload", content: Data("/libpreload.so # a comment\n".utf8))
     }
     for interpreter in ["/lib64/ld-linux-x86-64.so.2", "/loader"] {
       try await workspace.run(

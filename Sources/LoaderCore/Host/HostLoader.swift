@@ -69,6 +69,31 @@ extension Program {
   }
 }
 
+extension Program {
+  /// glibc's loader reads /etc/ld.so.preload whatever variables say, and would load everything in it a second time,
+  /// for the C library alone: the file's name is changed in that loader's memory.
+  func hidePreloadFile(_ content: Bytes, _ parsed: ObjectFile, _ bias: UInt64) {
+    let name = Bytes(Program.preloadFile)
+    guard (try? FileDescriptor.status(of: Path(Program.preloadFile))) != nil else { return }
+    for load in parsed.segments.loads where !load.isExecutable {
+      var offset = load.fileOffset
+      while offset + UInt64(name.count) < load.fileOffset + load.fileSize {
+        if content[Int(offset)] == 47, content.slice(at: offset, count: UInt64(name.count)) == name {
+          let address = bias &+ load.address + (offset - load.fileOffset)
+          let page = address & ~(Segments.pageSize - 1)
+          guard (try? Mapping.protect(page, Segments.pageSize, .readWrite)) != nil else { return }
+          ProcessMemory.store(UInt8(0), at: address)
+          try? Mapping.protect(page, Segments.pageSize, Mapping.Protection(segmentFlags: load.flags))
+          return
+        }
+        offset += 1
+      }
+    }
+  }
+
+  static var preloadFile: StaticString { "/etc/ld.so.preload" }
+}
+
 extension Executable {
   /// PT_INTERP of a file: glibc's libc.so.6 can be executed, and says by which loader.
   public static func interpreter(ofFile path: Path) -> Path? {

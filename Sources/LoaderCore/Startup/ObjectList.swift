@@ -41,7 +41,10 @@ struct ObjectList {
   }
 
   private mutating func add(_ name: Bytes, for requester: LoadedObject?) {
-    if entries.contains(where: { $0.names.contains { $0.withUnsafeBytes { Bytes($0) == name } } }) { return }
+    // What is missing is told to each that needs it.
+    if entries.contains(where: { $0.path != nil && $0.names.contains { $0.withUnsafeBytes { Bytes($0) == name } } }) {
+      return
+    }
     if HostRules.isLoaderName(name) { return addLoader(name) }
     let graph = program.graph
     let known = graph.objects.count
@@ -85,8 +88,11 @@ struct ObjectList {
 
   private mutating func addLoader(_ name: Bytes) {
     let path = (try? program.hostLoader()) ?? Path(name)
-    entries.append(
-      Entry(names: [name.copy()], path: path, address: program.gates.selfRange.start, needed: [], requester: nil))
+    // Behind the last object that was found, as glibc has it.
+    let place = (entries.lastIndex { $0.path != nil }).map { $0 + 1 } ?? entries.count
+    entries.insert(
+      Entry(names: [name.copy()], path: path, address: program.gates.selfRange.start, needed: [], requester: nil),
+      at: place)
   }
 
   private mutating func show(_ entry: Entry) {

@@ -24,7 +24,8 @@ extension Program {
   /// LD_PRELOAD, then /etc/ld.so.preload (ld.so(8)), which counts for set-user-ID programs, too.
   func preloads() -> [Path] {
     var result = settings.preload
-    guard let content = try? FileDescriptor.content(of: Path("/etc/ld.so.preload"), limit: 64 << 10) else {
+    if graph.muslLoader != nil { return result }
+    guard let content = try? FileDescriptor.content(of: Path(Program.preloadFile), limit: 64 << 10) else {
       return result
     }
     content.withUnsafeBytes { buffer in
@@ -134,6 +135,7 @@ extension Program {
       throw LoadError(.malformed(error), path)
     }
     let bias = try ObjectMapper.map(parsed.segments, of: file.descriptor, at: 0, path: path)
+    hidePreloadFile(content, parsed, bias)
     hostStack = programStack
     hostStack.removeLoaderVariables()
     hostStack[AT_PHDR] = standIn.programHeaders

@@ -49,7 +49,8 @@ public enum Start {
       return (try bringUp(program), program)
     } catch {
       if error.isProgramsOwn { fail(error, name: Path(stack.argument(0) ?? Bytes("?"))) }
-      return (handOver(situation, log, error, remembered: remembered, own: own), nil)
+      let original = remembered ?? Executable.originalInterpreter(ofFile: Path("/proc/self/exe"))
+      return (handOver(situation, log, error, remembered: original, own: own), nil)
     }
   }
 
@@ -94,7 +95,10 @@ public enum Start {
       program.search.withoutRunpath = command.withoutRunpath
       if situation.settings.showsAuxv { write(situation.stack.auxiliaryText.bytes, to: .standardOutput) }
       if command.action == .list || situation.settings.listsObjects { list(program) }
-      return (try bringUp(program), program)
+      let jump = try bringUp(program)
+      ExecutableLink.set(
+        to: path, firstArgument: situation.stack.arguments[0], own: situation.gates.selfRange.start)
+      return (jump, program)
     } catch {
       if error.isProgramsOwn { fail(error, name: asked) }
       execute(path, situation, log, error)

@@ -48,7 +48,7 @@ enum CLibrary: String, CaseIterable, CustomTestStringConvertible {
       "-Wl,-rpath," + ([workspace.path] + directories).joined(separator: ":"),
     ]
     if let interpreter {
-      arguments += flags + ["-lpthread", "-ldl", "-Wl,--dynamic-linker=" + interpreter]
+      arguments += flags + ["-Wl,--no-as-needed", "-lpthread", "-ldl", "-Wl,--dynamic-linker=" + interpreter]
     } else {
       arguments += ["-fPIC", "-shared", "-Wl,-soname," + (name as NSString).lastPathComponent] + flags
     }

@@ -1,0 +1,4 @@
+/* NAME is given. */
+#include <stdio.h>
+
+__attribute__((destructor)) static void destructor(void) { puts("destructor of " NAME); }
