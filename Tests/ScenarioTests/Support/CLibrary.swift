@@ -37,11 +37,6 @@ enum CLibrary: String, CaseIterable, CustomTestStringConvertible {
     let isCXX = sources[0].hasSuffix(".cpp")
     var arguments = ["-O1", "-o", path] + sources.map { Luci.source($0) }
     if self != .musl { arguments += ["--sysroot=" + root, "-L" + directories[1]] }
-    if self == .bullseye, isCXX {
-      let headers = root + "/usr/include"
-      arguments += ["-nostdinc++", "-isystem", headers + "/c++/10"]
-      arguments += ["-isystem", headers + "/x86_64-linux-gnu/c++/10"]
-    }
     // DT_RPATH counts for what the C library opens by itself, too.
     arguments += [
       "-Wl,--disable-new-dtags", "-L" + workspace.path,
