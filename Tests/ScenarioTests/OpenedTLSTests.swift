@@ -28,4 +28,15 @@ struct OpenedTLSTests {
     #expect(reference.output.contains("thread: destroyed after 1\n"))
     #expect(reference.output.hasSuffix("unloaded\n"))
   }
+
+  /// Code that expects variables at a fixed distance from the thread pointer, in a process of one thread.
+  @Test func atFixedDistance() async throws {
+    let library = try await workspace.library(
+      "opened/libtls3.so", "tlslib.c", flags: ["-DOPENED", "-ftls-model=initial-exec"])
+    try await workspace.library("libtls.so", "tlslib.c")
+    try await workspace.library("libtls2.so", "tlslib.c", flags: ["-DSECOND"])
+    let subject = Subject.compiled(in: workspace, "tls.c", flags: ["-ltls", "-ltls2", "-pthread"])
+    let reference = try await subject.compare([library])
+    #expect(reference.ending == .exit(0))
+  }
 }

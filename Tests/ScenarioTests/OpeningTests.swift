@@ -59,4 +59,44 @@ struct OpeningTests {
     #expect(reference.ending == .exit(0))
     #expect(reference.output.contains("-- end\n"))
   }
+
+  /// Objects that the C library's loader brings and takes away again.
+  @Test func librariesOfTheHost() async throws {
+    let library = try await workspace.library("opened/libcos.so", "hostopen-lib.c", flags: ["-fno-builtin", "-lm"])
+    let reference = try await Subject.compiled(in: workspace, "hostopen.c").compare([library])
+    #expect(reference.ending == .exit(0))
+    #expect(reference.output.contains("plugin: 1\n"))
+  }
+
+  @Test func uniqueSymbols() async throws {
+    let first = try await workspace.library("opened/libfirst.so", "unique-lib.cpp")
+    let second = try await workspace.library("opened/libsecond.so", "unique-lib.cpp")
+    let reference = try await Subject.compiled(in: workspace, "unique.cpp").compare([first, second])
+    #expect(reference.output.contains("one variable: 1\n"))
+    #expect(reference.output.contains("another namespace: 1 3, closed: 0\n"))
+  }
+
+  /// A library comes and goes while its file is replaced.
+  @Test(arguments: Start.luci)
+  func reopenedWhileReplaced(start: Start) async throws {
+    var versions: [String] = []
+    for version in ["one", "two", "three"] {
+      versions.append(
+        try await workspace.library(
+          "\(version)/libreopened.so", "reopening-lib.c", flags: ["-DVERSION=\"\(version)\""]))
+    }
+    let library = workspace.file("libreopened.so")
+    try workspace.replace(library, with: versions[0])
+    let subject = Subject.compiled(in: workspace, "reopening.c", flags: ["-pthread"])
+    let program = try await subject.start(start, [library], status: true)
+    for _ in 0..<6 {
+      for (index, name) in ["one", "two", "three"].enumerated() {
+        try workspace.replace(library, with: versions[index])
+        try await program.wait(for: name) { $0.versions.last == name ? true : nil }
+        try await Task.sleep(for: .milliseconds(60))
+      }
+    }
+    #expect(try await program.end() == .exit(0), "\(program.seen)")
+    #expect(program.seen.lines.last == "end")
+  }
 }

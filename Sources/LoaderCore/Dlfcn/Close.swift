@@ -14,7 +14,7 @@ extension Program {
         setError(Text("shared object not open"))
         return -1
       }
-      return closeHandleOfHost(handle)
+      return closeInHost(handle)
     }
     guard object.openCount > 0 else {
       var text = Text()
@@ -26,13 +26,6 @@ extension Program {
     object.openCount -= 1
     if object.openCount == 0 { closeUnused() }
     return 0
-  }
-
-  private func closeHandleOfHost(_ handle: UInt64) -> Int32 {
-    guard host.dlclose != 0 else { return -1 }
-    let result = Int32(truncatingIfNeeded: ForeignCall.word(host.dlclose, handle))
-    if result != 0 { setHostError() }
-    return result
   }
 
   /// Runs the destructors of all objects that nothing needs, and takes the objects out of the process.

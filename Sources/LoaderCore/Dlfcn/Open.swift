@@ -76,7 +76,7 @@ extension Program {
       let failed = graph.rollBack(to: mark)
       tls = layout
       unload(failed)
-      for handle in openedHosts { closeInHost(handle) }
+      for handle in openedHosts { _ = closeInHost(handle) }
       throw error
     }
     if let result { initialise(Array(graph.objects[mark.objects...]), root: result) }
@@ -147,57 +147,4 @@ extension Program {
 
   /// The handle of an object stays that of its first version.
   func handle(of object: LoadedObject) -> UInt64 { object.identity?.versions.first?.linkMap ?? object.linkMap }
-}
-
-/// Objects of the host belong to its own loader.
-extension Program {
-  private func openInHost(_ name: Bytes, _ mode: Mode) throws(LoadError) -> UInt64 {
-    guard host.dlopen != 0 else { throw LoadError(.notFound, Path(name)) }
-    let mark = graph.mark
-    let handle = ForeignCall.word(host.dlopen, name.memoryAddress, UInt64(UInt32(bitPattern: mode.rawValue)))
-    if handle == 0 {
-      setHostError()
-      _ = graph.rollBack(to: mark)
-      return 0
-    }
-    adoptNewHostObjects()
-    if mode.contains(.global), let object = hostObjects.first(where: { $0.linkMap == handle }) {
-      scope.append(object)
-    }
-    return handle
-  }
-
-  /// Host objects that newly opened ones need; returns their handles.
-  private func openNewHosts(from first: Int) throws(LoadError) -> [UInt64] {
-    var handles: [UInt64] = []
-    for path in graph.hosts[first...] {
-      let handle = path.withCString { name in
-        host.dlopen == 0 ? 0 : ForeignCall.word(host.dlopen, UInt64(UInt(bitPattern: name)), 2)
-      }
-      guard handle != 0 else {
-        for handle in handles { closeInHost(handle) }
-        throw LoadError(.hostUnusable("the C library's loader can't open it"), path)
-      }
-      handles.append(handle)
-    }
-    if first < graph.hosts.count { adoptNewHostObjects() }
-    return handles
-  }
-
-  private func closeInHost(_ handle: UInt64) {
-    if host.dlclose != 0 { _ = ForeignCall.word(host.dlclose, handle) }
-  }
-
-  /// What the host has opened since is behind everything else in the order of look-ups, unless it was asked for with
-  /// RTLD_GLOBAL.
-  private func adoptNewHostObjects() {
-    let added = HostObjects.read(debug: standIn?.hostDebug ?? 0, standIn: standIn?.base ?? 0) { map in
-      hostObjects.contains { $0.linkMap == map }
-    }
-    for object in added {
-      hostObjects.append(object)
-      openedHosts.append(object)
-    }
-    if !added.isEmpty { publishLinkMaps() }
-  }
 }

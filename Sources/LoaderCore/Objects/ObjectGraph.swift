@@ -176,6 +176,8 @@ public final class ObjectFactory {
   /// Reads a shared object's tables from its file.
   public static func parse(_ content: Bytes, _ path: Path) throws(LoadError) -> ObjectFile {
     do throws(ELFError) {
+      // In the words of the system's loader, whatever the few bytes are.
+      guard content.count >= MemoryLayout<Elf64_Ehdr>.size else { throw ELFError(.truncatedHeader, at: 0) }
       let parsed = try ObjectFile(content)
       if parsed.header.kind == .sharedObject { return parsed }
     } catch {

@@ -123,7 +123,7 @@ extension Program {
     guard let object = registry.objects.first(where: { $0.linkMap == linkMap }),
       let table = try? RelocationTable(object.image, object.dynamic.pltRelocations), index < UInt64(table.count),
       let symbol = object.symbols[table[Int(index)].symbolIndex], let bytes = object.symbols.name(of: symbol)
-    else { return }
+    else { Start.fail(LoadError(.hostUnusable("a function that no object defines was called"), name), name: name) }
     var error = LoadError(.symbolNotFound, object === executable ? name : object.path, subject: bytes)
     if let version = object.versions.version(of: table[Int(index)].symbolIndex) { error.file = version.name.copy() }
     Start.fail(error, name: name)

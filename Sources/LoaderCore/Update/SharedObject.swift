@@ -35,6 +35,8 @@ public final class SharedObject {
 
   public func adopt(_ version: LoadedObject) {
     version.identity = self
+    // Handles may have been given out and taken back since the version was prepared.
+    version.openCount = current.openCount
     if !versions.contains(where: { $0 === version }) { versions.append(version) }
     current.binary = nil
     current = version
