@@ -31,7 +31,7 @@ struct PlacesTests {
   func selfWithoutPrivilege() async throws {
     chmod(workspace.path, 0o755)
     let loader = workspace.file("loader")
-    try workspace.replace(loader, with: try #require(Luci.loader))
+    try await workspace.install(loader, from: try #require(Luci.loader))
     let user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     let command = [loader, "/usr/bin/readlink", "/proc/self/exe"]
     for (prefix, expected) in [(user, loader), (user + ["unshare", "-Ur"], "/usr/bin/readlink")] {
@@ -49,7 +49,7 @@ struct PlacesTests {
   func setUserID() async throws {
     chmod(workspace.path, 0o755)
     let loader = workspace.file("loader")
-    try workspace.replace(loader, with: try #require(Luci.loader))
+    try await workspace.install(loader, from: try #require(Luci.loader))
     try await workspace.library("libplain.so", "plain.c")
     let good = try workspace.contents(workspace.file("libplain.so"))
     try await workspace.library("libplain.so", "plain.c", flags: ["-DVALUE=666"])
@@ -96,7 +96,7 @@ struct PlacesTests {
       try workspace.replace(copy, content: workspace.contents(file))
       chmod(copy, 0o755)
     }
-    try workspace.replace(root + "/loader", with: try #require(Luci.loader))
+    try await workspace.install(root + "/loader", from: try #require(Luci.loader))
     try await workspace.library("root/libpreload.so", "search-plain.c", flags: ["-DVALUE=2"])
     try await workspace.library("root/lib/libplain.so", "search-plain.c", flags: ["-DVALUE=1"])
     if withPreload {

@@ -53,8 +53,7 @@ struct SystemProgramTests {
     let setinterp = try #require(Luci.setinterp)
     let path = workspace.file("program")
     let subject = Subject(workspace: workspace, path: path) { [workspace] start in
-      try workspace.replace(path, content: workspace.contents(original))
-      chmod(path, 0o755)
+      try await workspace.install(path, from: original)
       if start == .interpreter { try await workspace.run(setinterp, [path, loader]) }
     }
     let arguments = original == "/bin/ls" ? ["-la", "/usr"] : ["-c", "echo $0 $1; exit 5", "zero", "one"]

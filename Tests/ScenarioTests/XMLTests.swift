@@ -71,7 +71,7 @@ struct XMLTests {
     let refusal = try await program.wait(for: "a line about other state") { seen in
       seen.status.filter(\.isRefusal).dropFirst().first
     }
-    #expect(refusal.word == "FAILED" && refusal.reason == "new version is incompatible")
+    #expect(refusal.word == "FAILED" && refusal.reason == "new version is incompatible", "\(program.seen)")
     try await program.wait(for: "the current code to go on") { seen in
       seen.documents(after: second, verdict: "rejected").flatMap { $0.count >= second.count + 200 ? true : nil }
     }

@@ -23,7 +23,7 @@ enum ExecutableLink {
 
   /// Makes /proc/self/exe name `path`; `firstArgument` is where the program's argv[0] lies.
   static func set(to path: Path, firstArgument: UInt64, own: UInt64) {
-    guard Credentials.effectiveUser == 0, let file = try? FileDescriptor.open(path) else { return }
+    guard Credentials.effectiveUser == 0, !isTraced, let file = try? FileDescriptor.open(path) else { return }
     defer { file.close() }
     guard var layout = currentLayout(), let loads = loadSegments(of: own) else { return }
     layout.executable = UInt32(file.number)
@@ -40,6 +40,21 @@ enum ExecutableLink {
       if !replaceByCopy(load, bias: own) { return }
     }
     _ = apply(&layout)
+  }
+
+  /// A debugger's breakpoints in the loader's code would be lost with the mapping (TracerPid of proc(5)).
+  private static var isTraced: Bool {
+    guard let file = try? FileDescriptor.open(Path("/proc/self/status")) else { return false }
+    defer { file.close() }
+    guard let text = try? file.content(size: 2048) else { return false }
+    return text.withUnsafeBytes { bytes in
+      let content = Bytes(bytes)
+      for index in 0..<content.count where content[index] == 10 {
+        guard let line = content.suffix(from: UInt64(index + 1)), line.hasPrefix("TracerPid:\t") else { continue }
+        return line[11] != 48
+      }
+      return false
+    }
   }
 
   private static func apply(_ layout: inout Layout) -> Int {

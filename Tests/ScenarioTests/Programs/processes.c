@@ -9,9 +9,11 @@
 
 extern char **environ;
 static int value = 1;
-static void prepare(void) { puts("prepare"); }
-static void parent(void) { puts("parent"); }
-static void child(void) { puts("child"); }
+/* What pthread_atfork's handlers did: two processes that print at the same time would do so in any order. */
+static char handled[64];
+static void prepare(void) { strcat(handled, "prepare "); }
+static void parent(void) { strcat(handled, "parent "); }
+static void child(void) { strcat(handled, "child "); }
 
 static void *forks(void *unused) {
   (void)unused;
@@ -19,13 +21,14 @@ static void *forks(void *unused) {
   pid_t pid = fork();
   if (pid == 0) {
     value += 10;
-    printf("child of a thread: %d\n", value);
+    printf("child of a thread: %d, %s\n", value, handled);
     fflush(stdout);
     _exit(3);
   }
   int status;
   waitpid(pid, &status, 0);
-  printf("its status: %d\n", WEXITSTATUS(status));
+  printf("its status: %d, %s\n", WEXITSTATUS(status), handled);
+  handled[0] = 0;
   return NULL;
 }
 
@@ -50,7 +53,7 @@ int main(int argc, char **argv) {
     exit(40 + WEXITSTATUS(status));
   }
   waitpid(pid, &status, 0);
-  printf("child: %d\n", WEXITSTATUS(status));
+  printf("child: %d, %s\n", WEXITSTATUS(status), handled);
 
   pid = vfork();
   if (pid == 0) {

@@ -33,6 +33,13 @@ final class Workspace {
     try rename(complete, over: target)
   }
 
+  /// A copy that is going to be executed. Made by a process of its own: a descriptor that this one has open for
+  /// writing is inherited by whatever another test starts at that moment, and the file would be busy.
+  func install(_ target: String, from source: String) async throws {
+    try await run("cp", ["--remove-destination", source, target])
+    chmod(target, 0o755)
+  }
+
   func replace(_ target: String, content: Data) throws {
     let complete = unused("\((target as NSString).lastPathComponent).dpkg-new")
     try content.write(to: URL(fileURLWithPath: complete))
