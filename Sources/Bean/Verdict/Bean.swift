@@ -35,6 +35,11 @@ public enum Bean {
     comparison.compareConstructors()
     comparison.compareExports(isUsed)
     if isComparable && !comparison.newOwnsState { prove(comparison, &verdict) }
+    if isComparable {
+      var risk = LayoutRisk(comparison)
+      risk.compareAll()
+      risk.judge(&verdict)
+    }
     finish(comparison, &verdict)
     return verdict
   }
