@@ -86,11 +86,12 @@ extension LayoutRisk {
       functions: 1)
   }
 
-  /// A call through a pointer may be anything: it counts where something else says the same.
+  /// A call through a pointer may be anything, and a size that is no multiple of any alignment is that of a buffer:
+  /// these count where something else says the same.
   private func supportedAllocations(hasShifts: Bool) -> [Allocation] {
     var result: [Allocation] = []
     for allocation in allocations {
-      guard hasShifts || allocation.isNamed || isNamed(allocation) else { continue }
+      guard hasShifts || isSufficient(allocation) else { continue }
       let isKnown = result.contains {
         $0.function == allocation.function && $0.old == allocation.old && $0.new == allocation.new
       }
@@ -101,9 +102,11 @@ extension LayoutRisk {
 
   private static var maximumAllocations: Int { 256 }
 
-  private func isNamed(_ allocation: Allocation) -> Bool {
-    allocations.prefix(LayoutRisk.maximumAllocations).contains {
-      $0.isNamed && $0.old == allocation.old && $0.new == allocation.new
-    }
+  private func isSufficient(_ allocation: Allocation) -> Bool {
+    guard allocation.old % 4 == 0, allocation.new % 4 == 0 else { return false }
+    return allocation.isNamed
+      || allocations.prefix(LayoutRisk.maximumAllocations).contains {
+        $0.isNamed && $0.old == allocation.old && $0.new == allocation.new
+      }
   }
 }

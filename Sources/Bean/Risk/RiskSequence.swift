@@ -17,11 +17,13 @@ struct RiskSequence {
     var hasFrame = false
     steps.reserveCapacity(bytes.count / 4)
     while offset < bytes.count {
-      guard let instruction = InstructionDecoder.decode(bytes, at: offset), instruction.length != 0 else { return nil }
+      guard let instruction = InstructionDecoder.decode(bytes, at: offset), instruction.length != 0 else {
+        return nil
+      }
       if !instruction.isNop {
         let encoding = RiskEncoding(instruction: instruction, bytes: bytes, start: offset)
         hasFrame = hasFrame || encoding.setsFramePointer
-        let step = encoding.step(at: function.range.start &+ UInt64(offset), hasFrame: hasFrame)
+        let step = encoding.step(at: function.range.start &+ UInt64(offset), in: function.range, hasFrame: hasFrame)
         total.combine(step.key)
         steps.append(step)
       }
@@ -62,7 +64,7 @@ extension RiskEncoding {
   /// REX is W alone.
   private var isPlainWide: Bool { modRMOffset >= 2 && bytes[start &+ modRMOffset &- 2] == 0x48 }
 
-  func step(at address: UInt64, hasFrame: Bool) -> RiskStep {
+  func step(at address: UInt64, in range: AddressRange, hasFrame: Bool) -> RiskStep {
     var step = RiskStep()
     step.key = key
     // EVEX scales its short displacements. LEA calculates as well as it takes addresses.
@@ -72,19 +74,26 @@ extension RiskEncoding {
       step.isField = true
       step.displacement = displacement
     }
-    let end = address &+ UInt64(instruction.length)
+    setFlow(&step, address &+ UInt64(instruction.length), range)
+    return step
+  }
+
+  /// A jump out of the function is a call, too: the last thing that it does.
+  private func setFlow(_ step: inout RiskStep, _ end: UInt64, _ range: AddressRange) {
     switch instruction.flow {
     case .next: setConstant(&step)
-    case .call:
-      step.kind = .call
+    case .call, .jump:
       step.value = end &+ UInt64(bitPattern: immediate)
-    case .indirectCall where instruction.isRIPRelative:
-      step.kind = .slotCall
-      step.value = end &+ UInt64(bitPattern: Int64(displacement))
-    case .indirectCall: step.kind = .pointerCall
+      step.kind = instruction.flow == .jump && range.contains(step.value) ? .jump : .call
+    case .indirectCall, .indirectJump:
+      if instruction.isRIPRelative {
+        step.kind = .slotCall
+        step.value = end &+ UInt64(bitPattern: Int64(displacement))
+      } else {
+        step.kind = .pointerCall
+      }
     default: step.kind = .jump
     }
-    return step
   }
 
   /// B8+r without REX.B, and C7 /0 with a register: argument registers are below R8 where sizes are passed.

@@ -5,11 +5,11 @@ struct RiskStep {
     case plain
     /// MOV of a constant to a register; `value` is the constant.
     case constant
-    /// CALL; `value` is the target.
+    /// CALL, or JMP out of the function; `value` is the target.
     case call
-    /// CALL through a slot; `value` is the slot's address.
+    /// CALL or JMP through a slot; `value` is the slot's address.
     case slotCall
-    /// CALL through a register or [register + displacement].
+    /// CALL or JMP through a register or [register + displacement].
     case pointerCall
     /// Ends a run of instructions that are executed one after the other.
     case jump
