@@ -133,6 +133,21 @@ import Testing
     #expect(try Self.risks(source(520), source(528)) == ["size make 520 528"])
   }
 
+  /// Findings may be wrong then; nothing may trap.
+  @Test func damagedFiles() throws {
+    let pair = try CompiledPair(Self.source(), Self.source(fields: "void *added[2];"))
+    var random = TestRandom(77)
+    var found = 0
+    for round in 0..<500 {
+      let damaged = HostilePairTests.damage(round % 2 == 0 ? pair.new : pair.old, &random)
+      damaged.withUnsafeBytes { (raw) in
+        let files = round % 2 == 0 ? (pair.old, Bytes(raw)) : (Bytes(raw), pair.new)
+        if let verdict = try? Bean.compare(old: files.0, new: files.1), !Self.line(verdict).isEmpty { found += 1 }
+      }
+    }
+    #expect(found > 50)
+  }
+
   /// What calls through a pointer get counts with other evidence alone.
   @Test func allocationThroughAPointer() throws {
     let source = { (size: Int) in

@@ -90,6 +90,8 @@ struct AllocationCalls {
   /// The registers in which a function of this name takes sizes (System V psABI, 3.2.3): malloc, g_malloc0,
   /// CRYPTO_zalloc, …; operators new and sized delete by their names in the Itanium C++ ABI.
   private static func sizes(_ name: Bytes) -> [UInt8] {
+    // A hostile file could have a very long name hashed for each of very many calls.
+    if name.count > 128 { return [] }
     if name.hasPrefix("_Zn") { return name.count > 4 && name[4] == UInt8(ascii: "m") ? [rdi] : [] }
     if name == Bytes("_ZdlPvm") || name.hasSuffix("realloc") || name == Bytes("aligned_alloc") { return [rsi] }
     if name.hasSuffix("memalign") { return name.hasPrefix("posix") ? [rdx] : [rsi] }
