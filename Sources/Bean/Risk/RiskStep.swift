@@ -53,7 +53,7 @@ struct RiskEncoding {
   private func byte(_ offset: Int) -> UInt8 { bytes[start &+ offset] }
 
   /// The bits that extend base and index, REX.B and REX.X as they are in REX.
-  private var extension_: UInt8 {
+  private var extensionBits: UInt8 {
     let opcode = modRMOffset &- 1
     switch instruction.encoding {
     case .legacy:
@@ -69,7 +69,7 @@ struct RiskEncoding {
   /// The register that a displacement counts from; nil: there is none, or an index as well: an element of an array.
   var base: UInt8? {
     guard hasMemory, !instruction.isRIPRelative else { return nil }
-    let bits = extension_
+    let bits = extensionBits
     guard hasSIB else { return instruction.modRM & 7 | (bits & 1) << 3 }
     let sib = sib
     if sib >> 3 & 7 != 4 || bits & 2 != 0 { return nil }
@@ -114,10 +114,19 @@ struct RiskEncoding {
     let place = modRMOffset
     // 81 and 83 differ in how many bytes the immediate has.
     let opcode = instruction.map == 0 && instruction.opcode == 0x81 ? 0x83 : instruction.opcode
-    hash.combine(bytes, from: start, to: start &+ max(place &- 1, 0))
     var fields = UInt64(opcode) | UInt64(instruction.modRM & 0x3f) << 8 | UInt64(sib) << 16
     if hasMemory { fields |= 1 << 24 }
     if instruction.isRIPRelative { fields |= 1 << 25 }
+    // Prefixes and escapes. Most instructions have no more than four, and cost one step of the hash.
+    if place > 5 {
+      hash.combine(bytes, from: start, to: start &+ place &- 1)
+    } else {
+      var offset = 0
+      while offset < place &- 1 {
+        fields |= UInt64(byte(offset)) << UInt64(truncatingIfNeeded: 32 &+ 8 &* offset)
+        offset &+= 1
+      }
+    }
     hash.combine(fields)
     return hash.value
   }

@@ -35,12 +35,13 @@ public enum Bean {
     comparison.compareConstructors()
     comparison.compareExports(isUsed)
     if isComparable && !comparison.newOwnsState { prove(comparison, &verdict) }
-    if isComparable {
+    finish(comparison, &verdict)
+    // What is refused for good endangers no object.
+    if isComparable && (verdict.accepted || verdict.isContentOnly || verdict.isUnprovedOnly) {
       var risk = LayoutRisk(comparison)
       risk.compareAll()
       risk.judge(&verdict)
     }
-    finish(comparison, &verdict)
     return verdict
   }
 
