@@ -26,6 +26,17 @@ struct SubjectTests {
     #expect(verdict.counters.candidates == verdict.counters.explained)
   }
 
+  /// The parser structure grew from 1032 to 1096 bytes.
+  @Test func expatUpdateIsARisk() throws {
+    let name = "libexpat.so.1.8.10"
+    let old = try Self.library("libexpat1", "2.5.0-1+deb12u2", name)
+    let new = try Self.library("libexpat1", "2.5.0-1+deb12u5", name)
+    let verdict = try Bean.compare(old: old, new: new)
+    #expect(verdict.shiftedFunctions >= 20)
+    #expect(verdict.risks.contains { $0.kind == .shiftedFields && $0.newValue == $0.oldValue + 8 })
+    #expect(verdict.risks.contains { $0.kind == .allocationSize && $0.oldValue == 1032 && $0.newValue == 1096 })
+  }
+
   /// Sections keep their sizes, variables move inside.
   @Test func udevUpdateIsRefused() throws {
     let name = "libudev.so.1.7.5"

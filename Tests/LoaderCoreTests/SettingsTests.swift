@@ -75,10 +75,12 @@ func settings(_ environment: [String] = [], file: String = "", isSecure: Bool = 
   @Test(arguments: [
     "LD_LOGLEVEL=8", "LD_LOGLEVEL=-1", "LD_LOGLEVEL=loud", "LD_LOGFILE_APPEND=yes", "LD_SETTLE_TIME=60001",
     "LD_SETTLE_TIME=99999999999999999999", "LD_SETTLE_TIME=5 0", "LD_STATUS_FORMAT=xml", "LD_FORCE_UPDATE=2",
+    "LD_LAYOUT_CHECK=1", "LD_LAYOUT_CHECK=refused",
   ]) func wrongValueWarnsAndKeepsTheDefault(entry: String) {
     let wrong = settings([entry])
     #expect(wrong.warnings.count == 1)
     #expect(wrong.logLevel == .warning && wrong.settleMilliseconds == 50 && wrong.statusFormat == .text)
+    #expect(!wrong.refusesLayoutRisks && settings(["LD_LAYOUT_CHECK=refuse"]).refusesLayoutRisks)
     #expect(!wrong.forcesUpdate && !wrong.appendsToLogFile)
   }
 

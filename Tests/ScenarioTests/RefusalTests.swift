@@ -41,6 +41,25 @@ struct RefusalTests {
     }
   }
 
+  /// Objects of another size are a risk, which the user may have refused.
+  @Test(arguments: ["report", "refuse"])
+  func changedLayout(policy: String) async throws {
+    let counter = try await Counter(in: workspace)
+    let two = try await counter.version("two", flags: ["-DMORE_HEAP"])
+    let program = try await counter.start(.direct, environment: ["LD_LAYOUT_CHECK": policy])
+    try workspace.replace(counter.library, with: two)
+    if policy == "refuse" {
+      try await program.wait(for: "a line that says why") { $0.refusals(of: Counter.name).first }
+      try await program.countsOn()
+      #expect(program.seen.versions == ["one"])
+    } else {
+      try await program.wait(for: "version two") { $0.has(version: "two") }
+    }
+    let risk = "1 allocation has another size (counter_record: 0x40 is now 0x60)"
+    #expect(program.seen.errors.components(separatedBy: risk).count == 2, "told once: \(program.seen)")
+    try await counter.finish(program)
+  }
+
   enum Damage: String, CaseIterable {
     case empty, text, shortened, headerOnly, otherMachine, otherClass, program, noise
   }

@@ -36,6 +36,12 @@ public enum Bean {
     comparison.compareExports(isUsed)
     if isComparable && !comparison.newOwnsState { prove(comparison, &verdict) }
     finish(comparison, &verdict)
+    // What is refused for good endangers no object.
+    if isComparable && (verdict.accepted || verdict.isContentOnly || verdict.isUnprovedOnly) {
+      var risk = LayoutRisk(comparison)
+      risk.compareAll()
+      risk.judge(&verdict)
+    }
     return verdict
   }
 

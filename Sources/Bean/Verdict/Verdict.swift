@@ -44,6 +44,13 @@ public struct Verdict {
   /// Resolvers of indirect functions must run, and program code runs on program threads only.
   public internal(set) var needsProgramThread = false
   public internal(set) var counters = Counters()
+  /// Hints that structures on the heap have another layout, which no file can show for certain: no reasons. At most
+  /// `LayoutRisk.maximumFindings`; `riskCount` tells how many there are.
+  public internal(set) var risks: [LayoutRiskFinding] = []
+  public internal(set) var riskCount = 0
+  /// Functions that use fields at other displacements, in all findings together.
+  public internal(set) var shiftedFunctions = 0
+  public internal(set) var changedAllocations = 0
 
   public init() {}
 

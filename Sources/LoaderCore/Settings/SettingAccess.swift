@@ -38,6 +38,7 @@ extension Settings {
   public var settleMilliseconds: UInt64 { value(of: .settleTime).number }
   public var skipsIdentical: Bool { flag(.skipIdentical) }
   public var forcesUpdate: Bool { flag(.forceUpdate) }
+  public var refusesLayoutRisks: Bool { value(of: .layoutCheck).number == 1 }
   public var trustsFiles: Bool { flag(.trustFiles) }
 
   /// Directories; an empty path stands for the working directory (ld.so(8)).

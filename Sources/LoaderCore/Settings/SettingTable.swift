@@ -2,7 +2,7 @@
 public enum Setting: UInt8, CaseIterable, Sendable {
   case logLevel, logFile, logFileAppend, logTimeAbsolute
   case statusInfo, earlyStatusInfo, statusFormat
-  case dynamicUpdate, dynamicDlupdate, settleTime, skipIdentical, forceUpdate, trustFiles
+  case dynamicUpdate, dynamicDlupdate, settleTime, skipIdentical, forceUpdate, layoutCheck, trustFiles
   case libraryPath, preload, bindNow, debug, debugOutput, showAuxv, traceLoadedObjects
 }
 
@@ -20,6 +20,8 @@ public enum SettingKind: Equatable, Sendable {
   case level
   /// `text` or `json`.
   case format
+  /// `report` or `refuse`.
+  case policy
   case path
   /// Several names; separated by the bytes that the accessor knows.
   case list
@@ -70,6 +72,9 @@ extension Setting {
       SettingRow("LD_SKIP_IDENTICAL", .flag, "1", "no update to a file with the same content")
     case .forceUpdate:
       SettingRow("LD_FORCE_UPDATE", .flag, "0", "update although initial data has other content")
+    case .layoutCheck:
+      SettingRow(
+        "LD_LAYOUT_CHECK", .policy, "report", "what to do where structures seem to have another layout")
     case .trustFiles:
       SettingRow("LD_TRUST_FILES", .flag, "0", "update from files whoever owns them or may write to them")
     case .libraryPath:
@@ -139,6 +144,7 @@ extension SettingKind {
       return text
     case .level: return Text("0…7")
     case .format: return Text("text|json")
+    case .policy: return Text("report|refuse")
     case .path: return Text("PATH")
     case .list: return Text("LIST")
     }

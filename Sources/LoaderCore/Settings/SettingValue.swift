@@ -36,6 +36,8 @@ struct SettingValue {
       number = value
     case .format:
       if bytes == Bytes("json") { number = 1 } else if bytes != Bytes("text") { return nil }
+    case .policy:
+      if bytes == Bytes("refuse") { number = 1 } else if bytes != Bytes("report") { return nil }
     case .path:
       guard bytes.count < Path.maximum else { return nil }
       text = bytes.copy()

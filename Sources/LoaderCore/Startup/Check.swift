@@ -63,6 +63,10 @@ enum Check {
     if verdict.needsProgramThread { text.append("  needs a thread of the program: indirect functions\n") }
     text.appendProof(verdict)
     text.append("\n")
+    if verdict.riskCount > 0 {
+      text.appendRisks(verdict)
+      text.append("\n")
+    }
   }
 
   private static func describeJSON(_ verdict: Verdict, _ text: inout Text) {

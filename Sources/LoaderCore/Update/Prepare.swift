@@ -59,6 +59,11 @@ extension Updater {
     guard verdict.accepted || (program.settings.forcesUpdate && verdict.isContentOnly) else {
       throw UpdateFailure(verdict)
     }
+    if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty {
+      var detail = Text()
+      detail.appendRisks(verdict)
+      throw UpdateFailure(.incompatible, "layout-risk", detail)
+    }
     if let known {
       return NewVersion(shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false)
     }

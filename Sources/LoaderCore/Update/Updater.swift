@@ -162,8 +162,24 @@ public final class Updater {
     for version in ready {
       var detail = Text()
       detail.appendProof(version.verdict)
+      if !version.verdict.risks.isEmpty {
+        var risks = Text()
+        risks.appendRisks(version.verdict)
+        detail.append("; ")
+        detail.append(risks.bytes)
+        warn(version.shared, risks)
+      }
       report(.updated, version.shared, cause: nil, detail)
     }
+  }
+
+  /// Objects that old code made may be used by new code from now on.
+  private func warn(_ shared: SharedObject, _ risks: Text) {
+    var text = Text()
+    text.append(printable: shared.name)
+    text.append(": ")
+    text.append(risks.bytes)
+    program.log.warning(text)
   }
 
   /// Relocates the candidates against each other. One that fails is taken out, and the others, which may have
