@@ -3,6 +3,8 @@ import CKernel
 /// The helper thread: made once the program is relocated, and anew in each forked child.
 extension Program {
   static var helperStackSize: UInt64 { 1 << 20 }
+  /// Nanoseconds from the helper's start to its first watch.
+  static var watchDelay: UInt64 { 100_000_000 }
 
   /// Reports the initial versions and starts the helper, if updates can come.
   func startUpdates() {
@@ -55,6 +57,9 @@ extension Program {
     FileDescriptor.closeAll(except: kept)
     do throws(Errno) {
       let wake = try ThreadWake()
+      // Most processes are over by then. Giving inotify's watches up takes the kernel some milliseconds, for which
+      // the end of the process would wait; what changes before the watches are there is seen by the files' status.
+      _ = try FileDescriptor.waitForInput([], nanoseconds: Program.watchDelay)
       let watcher = try FileWatcher(settleMilliseconds: settings.settleMilliseconds, wake: wake.descriptor)
       updater?.run(watcher)
     } catch {
