@@ -52,7 +52,7 @@ import Testing
 
   @Test func versionNamesHaveALimit() {
     let bytes = Self.file()
-    bytes.withUnsafeBytes { buffer in
+    _ = bytes.withUnsafeBytes { buffer in
       #expect(throws: ELFError(.versionTable, at: 0x200)) { try ObjectFile(Bytes(buffer)) }
     }
   }
