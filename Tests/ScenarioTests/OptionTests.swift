@@ -154,4 +154,20 @@ struct OptionTests {
     #expect(text.contains("find library=libc.so.6 [0]; searching"))
     #expect(program.seen.errors == "and an error\n")
   }
+
+  /// ld.so.cache serves dlopen as well, after start-up gave its mapping back.
+  @Test func cacheServesDlopen() async throws {
+    let source = workspace.file("opens.c")
+    let text = """
+      #include <dlfcn.h>
+      int main(void) { return dlopen("libz.so.1", RTLD_NOW) != 0 ? 0 : 1; }
+      """
+    try Data(text.utf8).write(to: URL(fileURLWithPath: source))
+    let path = try await workspace.compile("opens", source)
+    let program = try RunningProgram(
+      in: workspace, ["env", "LD_DEBUG=libs", try #require(Luci.loader), path])
+    #expect(try await program.end() == .exit(0))
+    let tail = program.seen.errors.components(separatedBy: "find library=libz.so.1").last ?? ""
+    #expect(tail.contains("search cache=/etc/ld.so.cache"), "\(program.seen)")
+  }
 }

@@ -31,6 +31,7 @@ extension Program {
       executable.openCount += 1
       return executable.linkMap
     }
+    defer { search.closeCache() }
     do throws(LoadError) {
       return try open(name, mode, requester: registry.object(containing: caller))
     } catch {

@@ -7,6 +7,8 @@ public final class LibrarySearch {
   private var libraryPath: [Path] = []
   private var cache: LibraryCache?
   private var cacheMapping: (UInt64, UInt64)?
+  /// Not for musl, whose loader has no cache.
+  private var usesCache = true
   private let executableDirectory: Path
   /// $ORIGIN of the executable.
   public var origin: Path { executableDirectory }
@@ -60,6 +62,7 @@ public final class LibrarySearch {
   /// library. The list of directories lies beside the loader's own directory, in etc (musl's dynlink.c).
   public func useDirectoriesOfMusl(loader: Path) {
     closeCache()
+    usesCache = false
     hardware.isUsed = false
     let list = loader.directory.directory.appending(Bytes("etc/ld-musl-x86_64.path"))
     if let content = try? FileDescriptor.content(of: list, limit: 64 << 10) {
@@ -80,6 +83,8 @@ public final class LibrarySearch {
     for directory in directoriesBeforeCache(requester) {
       if let file = candidate(directory, name) { return file }
     }
+    // Closed after start-up and after each dlopen: ldconfig may have made a new one.
+    if usesCache, cache == nil { openCache() }
     let usesDefaults = !(requester?.dynamic.avoidsDefaultDirectories ?? false)
     if cache != nil { trace?.line(.libraries, " search cache=/etc/ld.so.cache") }
     if let found = cache?.path(of: name, hardware: { hardware.names }).map({ Path($0) }),
