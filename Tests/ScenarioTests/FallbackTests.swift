@@ -12,9 +12,11 @@ struct FallbackTests {
     return Outcome(output: program.seen.output, errors: program.seen.errors, ending: ending)
   }
 
-  private func write(_ name: String, _ content: String, mode: mode_t = 0o755) throws -> String {
+  private func write(_ name: String, _ content: String, mode: mode_t = 0o755) async throws -> String {
     let path = workspace.file(name)
-    try workspace.replace(path, content: Data(content.utf8))
+    let made = workspace.unused("made")
+    try workspace.replace(made, content: Data(content.utf8))
+    try await workspace.install(path, from: made)
     chmod(path, mode)
     return path
   }
@@ -25,7 +27,7 @@ struct FallbackTests {
 
   @Test func scripts() async throws {
     let loader = try #require(Luci.loader)
-    let script = try write("script", "#!/bin/sh\necho \"$0 $1\"\nexit 6\n")
+    let script = try await write("script", "#!/bin/sh\necho \"$0 $1\"\nexit 6\n")
     let outcome = try await run([loader, script, "--", "one"])
     #expect(outcome.output == "\(script) one\n")
     #expect(outcome.ending == .exit(6))
@@ -35,7 +37,7 @@ struct FallbackTests {
   @Test func whatTheKernelRefuses() async throws {
     let loader = try #require(Luci.loader)
     for (content, mode) in [("no program", 0o755), ("no program", 0o644), ("", 0o755)] as [(String, mode_t)] {
-      let path = try write("file", content, mode: mode)
+      let path = try await write("file", content, mode: mode)
       let outcome = try await run([loader, path])
       #expect(outcome.ending == .exit(127))
       #expect(outcome.errors.contains("\(path): error while loading shared libraries: \(path): "), "\(outcome)")

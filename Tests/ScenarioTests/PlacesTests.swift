@@ -93,8 +93,7 @@ struct PlacesTests {
       (root + "/lib64/ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2"),
     ]
     for (copy, file) in system {
-      try workspace.replace(copy, content: workspace.contents(file))
-      chmod(copy, 0o755)
+      try await workspace.install(copy, from: file)
     }
     try await workspace.install(root + "/loader", from: try #require(Luci.loader))
     try await workspace.library("root/libpreload.so", "search-plain.c", flags: ["-DVALUE=2"])
