@@ -51,7 +51,10 @@ extension Updater {
       if let known = shared.current.binary { oldBinary = known } else { oldBinary = try Binary(content) }
       shared.current.binary = oldBinary
       newBinary = try Binary(known?.fileContent ?? copy.bytes)
+      // Program threads that open libraries change the lists that this reads.
+      program.lock.lock()
       let used = UsedSymbols(program, of: shared)
+      program.lock.unlock()
       verdict = Bean.compare(old: oldBinary, new: newBinary) { used.contains($0, $1) }
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
@@ -93,6 +96,8 @@ extension Updater {
   /// Whether it needs libraries that are not there: loading them runs their constructors, which only a program
   /// thread may do.
   private func bringsLibraries(_ parsed: ObjectFile, _ shared: SharedObject) throws(UpdateFailure) -> Bool {
+    program.lock.lock()
+    defer { program.lock.unlock() }
     for offset in parsed.dynamic?.needed ?? [] {
       guard let name = parsed.symbols.string(at: offset) else {
         throw UpdateFailure(LoadError(.malformed(ELFError(.stringTable, at: offset)), shared.path))
