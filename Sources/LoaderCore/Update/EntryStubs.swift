@@ -122,9 +122,13 @@ public final class EntryStubs {
     return object.bias &+ found.symbol.value
   }
 
-  /// Whether a function of that name was handed out.
-  func has(_ name: Bytes, of shared: SharedObject) -> Bool {
-    stubs.contains { stub in stub.shared === shared && stub.name.withUnsafeBytes { Bytes($0) == name } }
+  /// Hashes of the names of an object's functions that were handed out.
+  func names(of shared: SharedObject) -> Set<UInt64> {
+    var result: Set<UInt64> = []
+    for stub in stubs where stub.shared === shared {
+      stub.name.withUnsafeBytes { _ = result.insert(FNV1a.hash(Bytes($0))) }
+    }
+    return result
   }
 
   /// The function behind a stub's address, for dladdr.

@@ -19,12 +19,9 @@ struct UsedSymbols {
   private var names: Set<UInt64> = []
   /// Hashes of name and version.
   private var versioned: Set<UInt64> = []
-  private let entryStubs: EntryStubs
-  private let shared: SharedObject
 
   init(_ program: Program, of shared: SharedObject) {
-    self.shared = shared
-    entryStubs = program.entryStubs
+    unversioned = program.entryStubs.names(of: shared)
     for object in program.registry.objects where object.identity !== shared { collect(from: object) }
     for object in program.hostObjects { collect(from: object) }
   }
@@ -53,7 +50,7 @@ struct UsedSymbols {
   func contains(_ name: Bytes, _ version: Bytes) -> Bool {
     var hash = FNV1a()
     hash.combine(name)
-    if unversioned.contains(hash.value) || entryStubs.has(name, of: shared) { return true }
+    if unversioned.contains(hash.value) { return true }
     if version.count == 0 { return names.contains(hash.value) }
     hash.combine(UInt8(0))
     hash.combine(version)
