@@ -110,6 +110,16 @@ public final class Updater {
     program.status.report(event, object: shared.name, path: shared.path, cause: cause, detail: detail)
   }
 
+  /// Says once why a file is not taken. It is judged again when somebody closes it who only had it open for writing,
+  /// and again it is the same.
+  func refuse(_ shared: SharedObject, _ failure: UpdateFailure) {
+    let file = try? FileDescriptor.status(of: shared.path)
+    let refusal = SharedObject.Refusal(file: file, event: failure.event, detail: failure.detail.bytes)
+    if file != nil, shared.refusal == refusal { return }
+    shared.refusal = refusal
+    report(failure.event, shared, cause: failure.cause, failure.detail)
+  }
+
   /// Files that changed together become one update: what can be shown to be safe is committed at once.
   private func update(_ changed: [SharedObject], _ watcher: FileWatcher) {
     setBusy(true)
@@ -124,7 +134,7 @@ public final class Updater {
       do throws(UpdateFailure) {
         if let candidate = try prepare(shared, watcher) { candidates.append(candidate) }
       } catch {
-        report(error.event, shared, cause: error.cause, error.detail)
+        refuse(shared, error)
       }
     }
     program.lock.lock()
@@ -196,7 +206,7 @@ public final class Updater {
           try candidate.bind(context)
         } catch {
           isGate = error.isGate
-          if !isGate { report(error.event, candidate.shared, cause: error.cause, error.detail) }
+          if !isGate { refuse(candidate.shared, error) }
           failed = index
           break
         }
