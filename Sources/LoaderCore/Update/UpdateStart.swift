@@ -57,6 +57,9 @@ extension Program {
     FileDescriptor.closeAll(except: kept)
     do throws(Errno) {
       let wake = try ThreadWake()
+      lock.lock()
+      updater?.noteFixed()
+      lock.unlock()
       // Most processes are over by then. Giving inotify's watches up takes the kernel some milliseconds, for which
       // the end of the process would wait; what changes before the watches are there is seen by the files' status.
       _ = try FileDescriptor.waitForInput([], nanoseconds: Program.watchDelay)

@@ -7,7 +7,7 @@ public final class Updater {
   private(set) var objects: [SharedObject] = []
   private var watched = 0
   /// Files that are watched but can't be replaced: the executable and the host's objects.
-  private var fixed: [Path] = []
+  private var fixed: [(path: Path, known: FileStatus?)] = []
   /// The watcher's number for the first of them, far above all objects.
   private static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
@@ -47,22 +47,25 @@ public final class Updater {
     fixed = []
   }
 
-  /// The executable and the C library's family stay as they are; that their files changed is told.
-  private func watchFixed(_ watcher: FileWatcher) {
-    guard fixed.isEmpty else { return }
+  /// The executable and the C library's family stay as they are; that their files changed is told. Called when the
+  /// helper starts: a change from then on counts, though the watches come later.
+  func noteFixed() {
     // Started directly, the program's path is known; else the kernel has it.
     let asked = program.executablePath
     let executable = asked.isEmpty ? (try? Path("/proc/self/exe").linkTarget()) ?? asked : asked
-    fixed = [executable] + program.hostObjects.map { $0.path }
-    for (index, path) in fixed.enumerated() where path.isAbsolute {
+    fixed = ([executable] + program.hostObjects.map { $0.path }).map { ($0, try? FileDescriptor.status(of: $0)) }
+  }
+
+  private func watchFixed(_ watcher: FileWatcher) {
+    for (index, file) in fixed.enumerated() where file.path.isAbsolute {
       // Whether it can be watched or not makes no difference to what the program runs.
-      _ = try? watcher.add(path, id: Updater.firstFixed + index)
+      _ = try? watcher.add(file.path, id: Updater.firstFixed + index, known: file.known)
     }
   }
 
   private func reportFixed(_ ids: [Int]) {
     for id in ids where id >= Updater.firstFixed && id - Updater.firstFixed < fixed.count {
-      let path = fixed[id - Updater.firstFixed]
+      let path = fixed[id - Updater.firstFixed].path
       let detail: StaticString =
         id == Updater.firstFixed
         ? "the executable can't be replaced: restart needed" : "the C library can't be replaced: restart needed"
@@ -73,10 +76,10 @@ public final class Updater {
 
   /// The helper's main loop.
   func run(_ watcher: FileWatcher) {
+    watchFixed(watcher)
     while true {
       program.lock.lock()
       let all = objects
-      watchFixed(watcher)
       program.lock.unlock()
       while watched < all.count {
         watch(all[watched], watcher)
