@@ -13,6 +13,7 @@ extension Program {
       let updater = Updater(self)
       updater.register(graph.objects)
       self.updater = updater
+      stale = StaleDetector(self)
     }
     for object in graph.objects where object.role == .library {
       status.report(.loaded, object: object.name.withUnsafeBytes { Path(Bytes($0)) }, path: object.path)
@@ -123,6 +124,7 @@ extension Program {
     log.afterFork()
     status.afterFork()
     updater?.forgetWatches()
+    forgetOutdatedText()
     if updater != nil { startHelper() }
   }
 }

@@ -86,7 +86,7 @@ public final class Updater {
         watched += 1
       }
       do throws(Errno) {
-        let batch = try watcher.waitForBatch()
+        let batch = try watcher.waitForBatch(until: program.stale?.step(all))
         for id in batch.unwatched where id < all.count {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
