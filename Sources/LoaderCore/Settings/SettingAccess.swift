@@ -39,6 +39,7 @@ extension Settings {
   public var skipsIdentical: Bool { flag(.skipIdentical) }
   public var forcesUpdate: Bool { flag(.forceUpdate) }
   public var refusesLayoutRisks: Bool { value(of: .layoutCheck).number == 1 }
+  public var waitsForLayouts: Bool { value(of: .layoutCheck).number == 2 }
   public var trustsFiles: Bool { flag(.trustFiles) }
 
   var outdatedDetection: StaleDetector.Mode {

@@ -77,7 +77,7 @@ extension Setting {
       SettingRow("LD_FORCE_UPDATE", .flag, "0", "update although initial data has other content")
     case .layoutCheck:
       SettingRow(
-        "LD_LAYOUT_CHECK", .policy, "report", "what to do where structures seem to have another layout")
+        "LD_LAYOUT_CHECK", .policy, "wait", "what to do where structures seem to have another layout")
     case .trustFiles:
       SettingRow("LD_TRUST_FILES", .flag, "0", "update from files whoever owns them or may write to them")
     case .detectOutdated:
@@ -156,7 +156,7 @@ extension SettingKind {
       return text
     case .level: return Text("0…7")
     case .format: return Text("text|json")
-    case .policy: return Text("report|refuse")
+    case .policy: return Text("wait|report|refuse")
     case .detection: return Text("disabled|userfaultfd|uprobes|uprobes_deps")
     case .path: return Text("PATH")
     case .list: return Text("LIST")

@@ -11,6 +11,8 @@ public final class Updater {
   /// The watcher's number for the first of them, far above all objects.
   private static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
+  /// Under the program's lock.
+  var waiting: WaitingUpdate?
 
   init(_ program: Program) { self.program = program }
 
@@ -86,7 +88,7 @@ public final class Updater {
         watched += 1
       }
       do throws(Errno) {
-        let batch = try watcher.waitForBatch(until: program.stale?.step(all))
+        let batch = try watcher.waitForBatch(until: earliest(stepWaiting(), program.stale?.step(all)))
         for id in batch.unwatched where id < all.count {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
@@ -99,6 +101,11 @@ public final class Updater {
         return program.log.warning(text)
       }
     }
+  }
+
+  private func earliest(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
+    guard let a, let b else { return a ?? b }
+    return min(a, b)
   }
 
   private func watch(_ shared: SharedObject, _ watcher: FileWatcher) {
@@ -142,6 +149,8 @@ public final class Updater {
     }
     program.lock.lock()
     defer { program.lock.unlock() }
+    candidates = waitIfNeeded(candidates)
+    if candidates.isEmpty { return }
     if candidates.contains(where: { $0.needsProgramThread }) { return gate(candidates) }
     let (ready, gated) = bind(candidates)
     if !gated.isEmpty { return gate(gated) }
@@ -154,14 +163,16 @@ public final class Updater {
   private func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
     program.lock.lock()
     defer { program.lock.unlock() }
-    guard let pending = program.gatedUpdate else { return changed }
-    let others = pending.versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
-    program.withdrawGate()
-    return changed + others
+    guard let versions = waiting?.versions ?? program.gatedUpdate?.versions else { return changed }
+    program.standDown()
+    waiting = nil
+    for version in versions { version.discard(room) }
+    return changed + versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
   }
 
   /// The whole batch waits for a program thread.
   private func gate(_ candidates: [NewVersion]) {
+    program.nextLook = 0
     if program.gate(candidates) { return }
     for candidate in candidates {
       report(
@@ -171,7 +182,8 @@ public final class Updater {
     }
   }
 
-  func reportUpdated(_ ready: [NewVersion]) {
+  /// `isQuiet`: it was committed when no object of the old layout lived.
+  func reportUpdated(_ ready: [NewVersion], isQuiet: Bool = false) {
     for version in ready {
       var detail = Text()
       detail.appendProof(version.verdict)
@@ -180,7 +192,7 @@ public final class Updater {
         risks.appendRisks(version.verdict)
         detail.append("; ")
         detail.append(risks.bytes)
-        warn(version.shared, risks)
+        if isQuiet { detail.append("; none was alive") } else { warn(version.shared, risks) }
       }
       report(.updated, version.shared, cause: nil, detail)
     }
@@ -197,7 +209,7 @@ public final class Updater {
 
   /// Relocates the candidates against each other. One that fails is taken out, and the others, which may have
   /// been bound to it, are mapped anew without it.
-  private func bind(_ candidates: [NewVersion]) -> (ready: [NewVersion], gated: [NewVersion]) {
+  func bind(_ candidates: [NewVersion]) -> (ready: [NewVersion], gated: [NewVersion]) {
     var remaining = candidates
     while !remaining.isEmpty {
       let context = UpdateContext(program, remaining.map { ($0.old, $0.object) })
