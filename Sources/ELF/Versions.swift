@@ -118,6 +118,10 @@ public struct VersionTable {
     indices?.load(UInt16.self, at: symbol &* 2)
   }
 
+  /// For an entry that is looked at soon.
+  @inline(__always)
+  public func prefetch(_ symbol: Int) { indices?.prefetch(at: UInt64(truncatingIfNeeded: symbol &* 2)) }
+
   /// The version of the symbol at `index`, its own for a definition, the one it asks for else.
   public func version(of symbol: Int) -> SymbolVersion? {
     guard let raw = rawIndex(of: symbol) else { return nil }

@@ -185,6 +185,8 @@ extension Program: RelocationContext {
     return choice
   }
 
+  public var busyScope: Scope? { scope.isLookingUpMany ? scope : nil }
+
   public var tlsBase: UInt64 { tls.threadPointerBase }
   public var tlsDescriptorResolver: UInt64 { gates.tlsDescriptor }
   /// With LD_BIND_NOW a missing function is an error at start.
