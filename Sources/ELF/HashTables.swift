@@ -38,14 +38,17 @@ public struct SymbolName {
     return nil
   }
 
-  /// Eight steps of the GNU hash at once: powers of 33 in place of a chain of eight multiplications.
+  /// Eight steps of the GNU hash at once: pairs of bytes, pairs of those, and then both halves, in place of a chain of
+  /// eight multiplications.
   @inline(__always)
   static func combine(_ hash: UInt32, _ word: UInt64) -> UInt32 {
-    func byte(_ index: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word >> (index &* 8)) & 0xff }
-    let high = byte(0) &* 35937 &+ byte(1) &* 1089 &+ byte(2) &* 33 &+ byte(3)
-    let low = byte(4) &* 35937 &+ byte(5) &* 1089 &+ byte(6) &* 33 &+ byte(7)
+    let even: UInt64 = 0x00ff_00ff_00ff_00ff
+    let pairs = (word & even) &* 33 &+ (word >> 8 & even)
+    let low: UInt64 = 0x0000_ffff_0000_ffff
+    let fours = (pairs & low) &* 1089 &+ (pairs >> 16 & low)
+    let first = UInt32(truncatingIfNeeded: fours)
     // 33⁸ modulo 2³², 33⁴.
-    return hash &* 0x747c_7101 &+ high &* 1_185_921 &+ low
+    return hash &* 0x747c_7101 &+ first &* 1_185_921 &+ UInt32(truncatingIfNeeded: fours >> 32)
   }
 
   public init(_ literal: StaticString) { self.init(Bytes(literal)) }

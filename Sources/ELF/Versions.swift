@@ -118,9 +118,15 @@ public struct VersionTable {
     indices?.load(UInt16.self, at: symbol &* 2)
   }
 
-  /// For an entry that is looked at soon.
-  @inline(__always)
-  public func prefetch(_ symbol: Int) { indices?.prefetch(at: UInt64(truncatingIfNeeded: symbol &* 2)) }
+  /// The raw table, empty where there is none; two bytes for each symbol.
+  public var rawTable: Bytes { indices ?? .empty }
+
+  /// One more than the highest version index that names a version.
+  public var limit: Int { byIndex.count }
+
+  public subscript(index: Int) -> SymbolVersion? {
+    index >= 0 && index < byIndex.count ? byIndex[index] : nil
+  }
 
   /// The version of the symbol at `index`, its own for a definition, the one it asks for else.
   public func version(of symbol: Int) -> SymbolVersion? {

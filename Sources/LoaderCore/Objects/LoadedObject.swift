@@ -196,12 +196,17 @@ public final class LoadedObject {
     return symbol
   }
 
+  private func isDefinition(_ symbol: Symbol) -> Bool { symbol.canBeBoundTo(inExecutable: role == .executable) }
+}
+
+extension Symbol {
   /// A symbol that can satisfy references from other objects. An undefined function with a value is the
   /// executable's PLT entry standing in for the function's address (psABI, "Function Addresses").
-  private func isDefinition(_ symbol: Symbol) -> Bool {
-    if symbol.isLocal || symbol.visibility == STV_HIDDEN || symbol.visibility == STV_INTERNAL { return false }
-    if symbol.isUndefined { return symbol.value != 0 && symbol.isFunction && role == .executable }
-    switch symbol.type {
+  @inline(__always)
+  func canBeBoundTo(inExecutable: Bool) -> Bool {
+    if isLocal || visibility == STV_HIDDEN || visibility == STV_INTERNAL { return false }
+    if isUndefined { return value != 0 && isFunction && inExecutable }
+    switch type {
     case STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_TLS, STT_GNU_IFUNC: return true
     default: return false
     }

@@ -2,29 +2,36 @@ import CKernel
 
 /// The names of the next symbols that relocations refer to, read and hashed in advance, so that the look-ups of several
 /// of them wait for memory at the same time and not one after the other.
-struct NamesAhead {
+final class NamesAhead {
   static var size: Int { 16 }
 
-  private let scope: Scope
+  private let run: LookupRun
+  private let symbols: SymbolTable
   /// Index of the first relocation behind those that are covered.
-  var end = 0
-  /// The symbols' indices and names; a place is used again when the relocation after the last begins a new run.
+  private var end = 0
+  /// The symbols' indices and names.
   private var indices = InlineArray<16, Int>(repeating: -1)
   private var names = InlineArray<16, SymbolName>(repeating: SymbolName(""))
   private var count = 0
   /// Which of them is asked for next.
   private var position = 0
 
-  init(_ scope: Scope) { self.scope = scope }
+  init(_ run: LookupRun, _ symbols: SymbolTable) {
+    self.run = run
+    self.symbols = symbols
+  }
+
+  /// A new table of relocations begins.
+  func restart() { end = 0 }
 
   /// Reads on where relocation `index` is not covered.
   @inline(__always)
-  mutating func read(_ table: RelocationTable, _ symbols: SymbolTable, _ index: Int) {
-    if index >= end { readRun(table, symbols, from: index) }
+  func read(_ table: RelocationTable, _ index: Int) {
+    if index >= end { readRun(table, from: index) }
   }
 
   /// In rounds over all of the run, so that what one round asked for is there in the next.
-  private mutating func readRun(_ table: RelocationTable, _ symbols: SymbolTable, from first: Int) {
+  private func readRun(_ table: RelocationTable, from first: Int) {
     var offsets = InlineArray<16, UInt64>(repeating: 0)
     var index = first
     var last = -1
@@ -48,16 +55,16 @@ struct NamesAhead {
         continue
       }
       names[slot] = name
-      scope.prefetchSlot(name)
+      run.prefetchSlot(name)
     }
-    var found = InlineArray<16, Scope.Ahead>(repeating: Scope.Ahead())
-    for slot in 0..<count { found[slot] = scope.prefetchSymbol(names[slot]) }
-    for slot in 0..<count { scope.prefetchName(found[slot]) }
+    var found = InlineArray<16, LookupRun.Ahead>(repeating: LookupRun.Ahead())
+    for slot in 0..<count { found[slot] = run.prefetchSymbol(names[slot]) }
+    for slot in 0..<count { run.prefetchName(found[slot]) }
   }
 
   /// The name of the symbol at `index`, where it was read; symbols are asked for in the order of the relocations.
   @inline(__always)
-  mutating func name(of index: Int) -> SymbolName? {
+  func name(of index: Int) -> SymbolName? {
     while position < count {
       if indices[position] == index { return names[position] }
       position += 1

@@ -12,8 +12,8 @@ public protocol RelocationContext {
   func interposer(for name: Bytes) -> UInt64?
   /// The function that an ifunc resolver of the host chooses; nil where it can't be called now.
   func resolveHostFunction(at resolver: UInt64) -> UInt64?
-  /// The scope in which most references are looked up, where it is made ready for many.
-  var busyScope: Scope? { get }
+  /// Made ready for the look-ups in the program's scope, where many come in a row.
+  var lookupRun: LookupRun? { get }
   /// Distance from the thread pointer to offset 0 of the merged TLS segment (negative, as an unsigned word).
   var tlsBase: UInt64 { get }
   /// Entry of the static TLS descriptor resolver.
@@ -25,7 +25,7 @@ public protocol RelocationContext {
 }
 
 extension RelocationContext {
-  public var busyScope: Scope? { nil }
+  public var lookupRun: LookupRun? { nil }
 }
 
 /// Work that must wait until every object is relocated.
@@ -65,8 +65,7 @@ public struct Relocator<Context: RelocationContext> {
   /// The writable segment that the last field was in: its address and how far behind that a word may begin.
   private var segmentStart: UInt64 = 0
   private var segmentReach: UInt64 = 0
-  /// Names that were read in advance.
-  var ahead: NamesAhead?
+  let shortcut: Shortcut?
 
   /// What a relocation's symbol stands for.
   struct Resolution {
@@ -84,7 +83,7 @@ public struct Relocator<Context: RelocationContext> {
     self.context = context
     symbols = object.symbols
     bias = object.bias
-    ahead = context.busyScope.map { NamesAhead($0) }
+    shortcut = Relocator.shortcut(for: object, context.lookupRun)
   }
 
   public mutating func relocate() throws(LoadError) {
@@ -109,9 +108,9 @@ public struct Relocator<Context: RelocationContext> {
     do throws(ELFError) { table = try RelocationTable(object.image, place) } catch {
       throw LoadError(.malformed(error), object.path)
     }
-    let (bias, symbols) = (bias, symbols)
+    let bias = bias
     let binding = object.binding
-    ahead?.end = 0
+    shortcut?.ahead.restart()
     for index in 0..<table.count {
       let relocation = table[index]
       if relocation.type == UInt32(R_X86_64_RELATIVE) {
@@ -119,7 +118,7 @@ public struct Relocator<Context: RelocationContext> {
         let value = bias &+ UInt64(bitPattern: relocation.addend)
         ProcessMemory.store(binding?.home(of: value) ?? value, at: field)
       } else if relocation.type != UInt32(R_X86_64_NONE) {
-        ahead?.read(table, symbols, index)
+        shortcut?.ahead.read(table, index)
         try apply(relocation, index: index, isPLT: isPLT)
       }
     }
@@ -182,6 +181,10 @@ public struct Relocator<Context: RelocationContext> {
 
   private mutating func storeSymbol(_ relocation: Relocation, addend: UInt64) throws(LoadError) {
     let slot = try place8(relocation)
+    if let address = address(of: relocation, withoutPLT: false) {
+      ProcessMemory.store(address &+ addend, at: slot)
+      return
+    }
     let target = try resolve(relocation, excluding: [])
     if target.isIndirect {
       deferred.indirect.append(.init(slot: slot, resolver: target.address, addend: addend))
@@ -192,6 +195,10 @@ public struct Relocator<Context: RelocationContext> {
 
   private mutating func storeJumpSlot(_ relocation: Relocation, index: Int) throws(LoadError) {
     let slot = try place8(relocation)
+    if let address = address(of: relocation, withoutPLT: true) {
+      ProcessMemory.store(address, at: slot)
+      return
+    }
     if let handler = context.missingFunctionHandler, !object.dynamic.bindsNow, !object.bindsNow {
       // A lazily bound program may lack functions that it never calls: the slot then stays with its PLT entry,
       // which leads through GOT[2] to the handler, with GOT[1] and the relocation's index on the stack.
@@ -288,7 +295,7 @@ extension Relocator {
     if symbol.isLocal || (symbol.visibility != STV_DEFAULT && !symbol.isUndefined) {
       return resolution(Definition(object: object, index: index, symbol: symbol))
     }
-    guard let name = ahead?.name(of: index) ?? symbols.hashedName(of: symbol) else {
+    guard let name = symbols.hashedName(of: symbol) else {
       throw LoadError(.malformed(ELFError(.stringTable, at: symbol.nameOffset)), object.path)
     }
     let bytes = name.bytes

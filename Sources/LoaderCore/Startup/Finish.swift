@@ -92,8 +92,8 @@ extension Program {
   private func relocateAll() throws(LoadError) {
     var deferred = DeferredRelocations()
     let references = graph.objects.reduce(0) { $0 + $1.symbolicRelocationCount }
-    scope.startLookingUpMany(references: references)
-    defer { scope.stopLookingUpMany() }
+    currentRun = LookupRun(scope, references: references)
+    defer { currentRun = nil }
     for object in graph.objects.reversed() { try relocate(object, &deferred) }
     for copy in deferred.copies { ProcessMemory.copy(from: copy.source, to: copy.target, count: copy.count) }
     for object in graph.objects { fillTLS(of: object) }

@@ -62,6 +62,8 @@ public final class Program {
   public let tlsModules = TLSModules()
   public var standIn: StandIn?
   public var scope = Scope()
+  /// While the program's objects are relocated.
+  var currentRun: LookupRun?
   public var hostObjects: [LoadedObject] = []
   public var hostFinaliser: UInt64 = 0
   var host = HostCalls()
@@ -185,7 +187,8 @@ extension Program: RelocationContext {
     return choice
   }
 
-  public var busyScope: Scope? { scope.isLookingUpMany ? scope : nil }
+  /// Tracing wants to see each look-up.
+  public var lookupRun: LookupRun? { trace == nil ? currentRun : nil }
 
   public var tlsBase: UInt64 { tls.threadPointerBase }
   public var tlsDescriptorResolver: UInt64 { gates.tlsDescriptor }

@@ -19,15 +19,12 @@ public final class Scope {
   public private(set) var objects: [LoadedObject] = []
   /// Those objects' bloom filters side by side: most objects have not got most names, and this is all that is looked at
   /// then.
-  private var filters: [BloomFilter] = []
-  /// While many references are looked up; any change of the scope ends it.
-  private var table: NameTable?
+  public private(set) var filters: [BloomFilter] = []
 
   public init() {}
 
   public func append(_ object: LoadedObject) {
     if contains(object) { return }
-    table = nil
     objects.append(object)
     filters.append(object.filter)
   }
@@ -35,14 +32,12 @@ public final class Scope {
   public func contains(_ object: LoadedObject) -> Bool { objects.contains { $0 === object } }
 
   public func remove(where isGone: (LoadedObject) -> Bool) {
-    table = nil
     objects.removeAll(where: isGone)
     filters = objects.map { $0.filter }
   }
 
   /// A newer version takes the place of the older one.
   public func replace(_ old: LoadedObject, by new: LoadedObject) {
-    table = nil
     for index in 0..<objects.count where objects[index] === old {
       objects[index] = new
       filters[index] = new.filter
@@ -82,7 +77,6 @@ public final class Scope {
   private func find(
     _ name: SymbolName, version: SymbolVersion?, excluding: Exclusion, from first: Int
   ) -> Definition? {
-    if first == 0, table != nil { return findInTable(name, version: version, excluding: excluding) }
     var index = first
     while true {
       index = candidate(name.gnuHash, from: index)
@@ -107,76 +101,5 @@ public final class Scope {
       }
       return index
     }
-  }
-}
-
-/// Many look-ups in a row.
-extension Scope {
-  /// Makes ready for about `references` look-ups; `stopLookingUpMany` gives the memory back.
-  func startLookingUpMany(references: Int) { table = NameTable(objects, references: references) }
-  func stopLookingUpMany() { table = nil }
-  var isLookingUpMany: Bool { table != nil }
-
-  private func findInTable(_ name: SymbolName, version: SymbolVersion?, excluding: Exclusion) -> Definition? {
-    guard let table else { return nil }
-    var cursor = table.cursor(name.gnuHash)
-    var nextOther = 0
-    while let entry = table.next(&cursor) {
-      // What is not in the table and comes first in the scope.
-      while nextOther < table.others.count, table.others[nextOther] < entry.object {
-        if let found = definition(in: table.others[nextOther], name, version, excluding) { return found }
-        nextOther += 1
-      }
-      let object = objects[entry.object]
-      if excluding.contains(.executable), object.role == .executable { continue }
-      guard let symbol = object.definition(at: entry.symbol, of: name, version: version) else { continue }
-      if excluding.contains(.pltEntries), symbol.isUndefined { continue }
-      return Definition(object: object, index: entry.symbol, symbol: symbol)
-    }
-    while nextOther < table.others.count {
-      if let found = definition(in: table.others[nextOther], name, version, excluding) { return found }
-      nextOther += 1
-    }
-    return nil
-  }
-
-  private func definition(
-    in index: Int, _ name: SymbolName, _ version: SymbolVersion?, _ excluding: Exclusion
-  ) -> Definition? {
-    let object = objects[index]
-    if !filters[index].mayContain(name.gnuHash) || (excluding.contains(.executable) && object.role == .executable) {
-      return nil
-    }
-    guard let found = object.filteredDefinition(of: name, version: version) else { return nil }
-    if excluding.contains(.pltEntries), found.symbol.isUndefined { return nil }
-    return Definition(object: object, index: found.index, symbol: found.symbol)
-  }
-
-  /// A look-up waits for memory four times over: the table's slot, the symbol, its version, its name. Whoever knows
-  /// what is looked up soon asks for these steps in advance, for several names at a time, and they wait together.
-  struct Ahead {
-    fileprivate var object = -1
-    fileprivate var symbol = 0
-  }
-
-  @inline(__always)
-  func prefetchSlot(_ name: SymbolName) { table?.prefetch(name.gnuHash) }
-
-  @inline(__always)
-  func prefetchSymbol(_ name: SymbolName) -> Ahead {
-    guard let table else { return Ahead() }
-    var cursor = table.cursor(name.gnuHash)
-    guard let entry = table.next(&cursor) else { return Ahead() }
-    let object = objects[entry.object]
-    object.symbols.prefetch(entry.symbol)
-    object.versions.prefetch(entry.symbol)
-    return Ahead(object: entry.object, symbol: entry.symbol)
-  }
-
-  @inline(__always)
-  func prefetchName(_ ahead: Ahead) {
-    guard ahead.object >= 0 else { return }
-    let symbols = objects[ahead.object].symbols
-    if let symbol = symbols[ahead.symbol] { symbols.prefetchName(of: symbol) }
   }
 }
