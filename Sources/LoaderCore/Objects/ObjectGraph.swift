@@ -154,6 +154,7 @@ public final class ObjectFactory {
   public init(keepsContent: Bool) { self.keepsContent = keepsContent }
 
   public func load(_ file: OpenedFile, name: Bytes) throws(LoadError) -> Result {
+    if let result = try loadMapped(file, name: name) { return result }
     let source = try source(of: file)
     var isKept = false
     defer {
@@ -169,6 +170,35 @@ public final class ObjectFactory {
     if keepsContent {
       object.fileContent = source.content
       isKept = true
+    }
+    return .object(object)
+  }
+
+  /// The short way for nearly all libraries: maps the segments that the file's beginning tells of and reads the tables
+  /// there, once. nil: the file has to be looked at as a whole, to be copied, or to be refused with a reason.
+  private func loadMapped(_ file: OpenedFile, name: Bytes) throws(LoadError) -> Result? {
+    guard let (header, segments) = file.segments, header.kind == .sharedObject, !HostRules.isProbablyHost(name),
+      !keepsContent || SystemDirectories.contain(file.resolvedPath)
+    else { return nil }
+    let bias = try ObjectMapper.map(segments, of: file.descriptor, at: 0, path: file.path)
+    guard
+      let object = try? LoadedObject(
+        role: .library, path: file.path, name: Path(name).lastComponent.withBytes { $0.copy() }, bias: bias,
+        segments: segments, image: ObjectMapper.image(segments, bias: bias), status: file.status),
+      !HostRules.isHost(object.versions)
+    else {
+      Mapping.unmap(bias &+ segments.span.start, segments.span.count)
+      return nil
+    }
+    object.programHeaders = segments.programHeadersAddress.map { bias &+ $0 } ?? 0
+    object.programHeaderCount = UInt64(header.programHeaderCount)
+    if keepsContent {
+      // Nobody reads it before an update comes, but then the file may be another.
+      guard let content = try? ObjectMapper.content(of: file.descriptor, size: file.status.size, path: file.path) else {
+        Mapping.unmap(bias &+ segments.span.start, segments.span.count)
+        return nil
+      }
+      object.fileContent = content
     }
     return .object(object)
   }
