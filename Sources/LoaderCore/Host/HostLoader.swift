@@ -118,7 +118,7 @@ extension Executable {
   }
 
   /// Bytes of PT_INTERP of an executable that the kernel mapped, where a segment covers them.
-  private static func interpreterArea(of object: LoadedObject) -> Bytes? {
+  static func interpreterArea(of object: LoadedObject) -> Bytes? {
     guard let range = object.segments.interpreter else { return nil }
     for load in object.segments.loads
     where range.start >= load.fileOffset && range.end <= load.fileOffset + load.fileSize {

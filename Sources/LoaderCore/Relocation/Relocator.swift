@@ -110,6 +110,7 @@ public struct Relocator<Context: RelocationContext> {
     }
     let bias = bias
     let binding = object.binding
+    if !isPLT { prepareRelative(table) }
     shortcut?.ahead.restart()
     for index in 0..<table.count {
       let relocation = table[index]
@@ -122,6 +123,19 @@ public struct Relocator<Context: RelocationContext> {
         try apply(relocation, index: index, isPLT: isPLT)
       }
     }
+  }
+
+  /// Relative relocations come first and ascend: where they fill their pages well, these are made writable in one go.
+  private func prepareRelative(_ table: RelocationTable) {
+    let count = Int(min(object.dynamic.relativeCount, UInt64(table.count)))
+    guard count > 64 else { return }
+    let mask = Segments.pageSize - 1
+    let first = table[0].offset & ~mask
+    let last = table[count - 1].offset & ~mask
+    guard last > first, let load = object.image.segment(at: table[0].offset), load.isWritable, load.contains(last),
+      (last - first) / Segments.pageSize < UInt64(count) / 8
+    else { return }
+    Mapping.populateForWriting(bias &+ first, last - first + Segments.pageSize)
   }
 
   /// Address in memory of a field of `size` bytes that may be written.
