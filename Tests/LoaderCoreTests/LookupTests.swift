@@ -46,7 +46,7 @@ import Testing
     let scope = Scope()
     for made in objects { scope.append(made.object) }
     // With few references some objects do not get into the table, with very few there is none.
-    let run = LookupRun(scope, references: [1, 3, 1000][random.below(3)])
+    let run = LookupRun(scope, references: [1, 3, 1000][random.below(3)], least: 0)
     var found = 0
     for _ in 0..<300 {
       let name = MadeObject.name(&random)

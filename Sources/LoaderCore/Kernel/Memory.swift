@@ -25,10 +25,11 @@ public enum Mapping {
   /// `replacing`, and only where nothing lies otherwise (MAP_FIXED_NOREPLACE).
   public static func anonymous(
     _ size: UInt64, _ protection: Protection, at address: UInt64 = 0, replacing: Bool = false,
-    reserveOnly: Bool = false
+    reserveOnly: Bool = false, populated: Bool = false
   ) throws(Errno) -> UInt64 {
     var flags = Int(MAP_PRIVATE | MAP_ANONYMOUS)
     if reserveOnly { flags |= Int(MAP_NORESERVE) }
+    if populated { flags |= Int(MAP_POPULATE) }
     if address != 0 { flags |= replacing ? Int(MAP_FIXED) : Int(MAP_FIXED_NOREPLACE) }
     let result = try check(
       luci_syscall6(

@@ -41,22 +41,25 @@ public final class OpenedFile {
   /// Header and segments; nil where the program headers are not at the file's beginning, or broken, which whoever
   /// looks at all of the file will tell.
   public var segments: (header: FileHeader, segments: Segments)? {
-    withHead { head in
-      guard let header = try? FileHeader(head),
-        let table = head.slice(
-          at: header.programHeaderOffset, count: UInt64(header.programHeaderCount * MemoryLayout<Elf64_Phdr>.size)),
-        let segments = try? Segments(table: table, header, fileSize: status.size)
-      else { return nil }
-      return (header, segments)
-    }
+    withHead { OpenedFile.segments($0, fileSize: status.size) }
+  }
+
+  /// The same from the first bytes, or all, of a file of that size.
+  static func segments(_ bytes: Bytes, fileSize: UInt64) -> (header: FileHeader, segments: Segments)? {
+    guard let header = try? FileHeader(bytes),
+      let table = bytes.slice(
+        at: header.programHeaderOffset, count: UInt64(header.programHeaderCount * MemoryLayout<Elf64_Phdr>.size)),
+      let segments = try? Segments(table: table, header, fileSize: fileSize)
+    else { return nil }
+    return (header, segments)
   }
 
   /// The path behind all symbolic links, as the kernel has it for the open file.
-  public var resolvedPath: Path {
+  public private(set) lazy var resolvedPath: Path = {
     var text = Text("/proc/self/fd/")
     text.append(decimal: UInt64(descriptor.number))
     return (try? Path(text).linkTarget()) ?? path
-  }
+  }()
 
   public func close() { descriptor.close() }
 

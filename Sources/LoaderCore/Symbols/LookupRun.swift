@@ -38,10 +38,10 @@ public final class LookupRun {
   private var numbers: [UInt32] = []
 
   /// nil where it does not pay. `references`: about how many look-ups will come.
-  public init?(_ scope: Scope, references: Int) {
+  public init?(_ scope: Scope, references: Int, least: Int = 256) {
     objects = scope.objects
     filters = scope.filters
-    guard let table = NameTable(objects, references: references) else { return nil }
+    guard let table = NameTable(objects, references: references, least: least) else { return nil }
     self.table = table
     sources.reserveCapacity(objects.count)
     var known = VersionNumbers()
