@@ -65,6 +65,8 @@ public struct VersionTable {
     _ image: Image, at start: UInt64, count: UInt64, _ symbols: SymbolTable
   ) throws(ELFError) {
     guard let table = image.bytes(from: start) else { throw ELFError(.versionTable, at: start) }
+    byIndex.reserveCapacity(Int(min(count, 62)) + 2)
+    definitions.reserveCapacity(Int(min(count, 64)))
     var offset: UInt64 = 0
     for _ in 0..<min(count, VersionTable.maximumRecords) {
       guard let record = table.load(Elf64_Verdef.self, at: offset),

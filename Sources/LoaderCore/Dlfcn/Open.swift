@@ -112,6 +112,8 @@ extension Program {
     registry.publish(registry.objects + objects)
     publishLinkMaps()
     var deferred = DeferredRelocations()
+    scope.prepareLookUps(references: objects.reduce(0) { $0 + $1.symbolicRelocationCount })
+    defer { scope.finishLookUps() }
     for object in objects.reversed() { try relocate(object, &deferred) }
     for object in objects { fillTLS(of: object) }
     try finishRelocation(of: objects, deferred)

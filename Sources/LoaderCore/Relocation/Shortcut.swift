@@ -5,25 +5,37 @@ import CKernel
 final class Shortcut {
   let run: LookupRun
   let ahead: NamesAhead
-  /// Whose references these are.
-  let own: LookupRun.Source
+  /// The object's DT_VERSYM and the numbers of its versions.
+  private let versionIndices: Bytes
+  private let versionNumbers: [UInt32]
   /// The last symbol and its address: many relocations in a row name the same.
   fileprivate var lastIndex = -1
   fileprivate var lastWithoutPLT = false
   fileprivate var lastAddress: UInt64 = 0
 
-  init(_ run: LookupRun, _ own: LookupRun.Source) {
+  init(_ run: LookupRun, _ object: LoadedObject, _ versionNumbers: [UInt32]) {
     self.run = run
-    self.own = own
-    ahead = NamesAhead(run, own.symbols)
+    versionIndices = object.versions.rawTable
+    self.versionNumbers = versionNumbers
+    ahead = NamesAhead(run, object.symbols)
+  }
+
+  /// The number of the version that a reference asks for; 0: none.
+  @inline(__always)
+  func version(of symbol: Int) -> UInt32 {
+    guard let raw = versionIndices.load(UInt16.self, at: symbol &* 2) else { return 0 }
+    let index = Int(raw & 0x7fff)
+    return index < versionNumbers.count ? versionNumbers[index] : 0
   }
 }
 
 extension Relocator {
   /// nil: an object whose references are not looked up in the program's scope first.
   static func shortcut(for object: LoadedObject, _ run: LookupRun?) -> Shortcut? {
-    guard let run, !object.isSymbolic, !object.prefersLocalScope, let index = run.index(of: object) else { return nil }
-    return Shortcut(run, run.sources[index])
+    guard let run, !object.isSymbolic, !object.prefersLocalScope,
+      let numbers = run.versionNumbers(of: object)
+    else { return nil }
+    return Shortcut(run, object, numbers)
   }
 
   /// The address that a relocation's symbol stands for; nil: only the long way tells.
@@ -43,8 +55,7 @@ extension Relocator {
       let name = shortcut.ahead.name(of: index) ?? symbols.hashedName(of: symbol)
     else { return nil }
     let run = shortcut.run
-    let version = run.wantedVersion(of: index, in: shortcut.own)
-    guard let hit = run.find(name, version: version, withoutPLT: withoutPLT), !hit.symbol.isAbsolute,
+    guard let hit = run.find(name, version: shortcut.version(of: index), withoutPLT: withoutPLT), !hit.symbol.isAbsolute,
       !hit.symbol.isTLS
     else { return nil }
     let source = run.sources[hit.object]

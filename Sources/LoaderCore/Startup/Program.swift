@@ -62,8 +62,6 @@ public final class Program {
   public let tlsModules = TLSModules()
   public var standIn: StandIn?
   public var scope = Scope()
-  /// While the program's objects are relocated.
-  var currentRun: LookupRun?
   public var hostObjects: [LoadedObject] = []
   public var hostFinaliser: UInt64 = 0
   var host = HostCalls()
@@ -188,7 +186,7 @@ extension Program: RelocationContext {
   }
 
   /// Tracing wants to see each look-up.
-  public var lookupRun: LookupRun? { trace == nil ? currentRun : nil }
+  public var lookupRun: LookupRun? { trace == nil ? scope.run : nil }
 
   public var tlsBase: UInt64 { tls.threadPointerBase }
   public var tlsDescriptorResolver: UInt64 { gates.tlsDescriptor }

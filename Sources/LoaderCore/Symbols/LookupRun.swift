@@ -1,10 +1,10 @@
 import CKernel
 
-/// Many look-ups in one scope in a row, as at start: made ready once, given up afterwards. Its answers are those of
-/// `Scope.find`; objects must neither come nor go nor change in the meantime.
+/// Many look-ups in one scope in a row, as at start and at dlopen. Its answers are those of `Scope.find`, for as long as
+/// the scope stays as it is.
 ///
-/// It keeps plain values side by side, so that a look-up touches no object: names through one table (`NameTable`),
-/// versions as numbers that are the same for the same name.
+/// It keeps plain values side by side, so that a look-up touches no object: versions as numbers that are the same for
+/// the same name, and names, where there is much to look up, through one table (`NameTable`).
 public final class LookupRun {
   /// What a look-up reads of one object.
   struct Source {
@@ -32,21 +32,24 @@ public final class LookupRun {
 
   private let objects: [LoadedObject]
   private let filters: [BloomFilter]
-  private let table: NameTable
+  private var table: NameTable?
   private(set) var sources: [Source] = []
+  private var known = VersionNumbers()
   /// Numbers of versions, for each object by version index; 0: no version.
   private var numbers: [UInt32] = []
 
-  /// nil where it does not pay. `references`: about how many look-ups will come.
-  public init?(_ scope: Scope, references: Int, least: Int = 256) {
+  /// With fewer look-ups it does not pay.
+  static var leastReferences: Int { 64 }
+
+  /// nil where there are too many versions.
+  public init?(_ scope: Scope) {
     objects = scope.objects
     filters = scope.filters
-    guard let table = NameTable(objects, references: references, least: least) else { return nil }
-    self.table = table
     sources.reserveCapacity(objects.count)
-    var known = VersionNumbers()
+    numbers.reserveCapacity(256)
     for object in objects {
-      guard let first = known.append(object.versions, to: &numbers) else { return nil }
+      let first = numbers.count
+      if !known.append(object.versions, to: &numbers) { return nil }
       sources.append(
         Source(
           symbols: object.symbols, versionIndices: object.versions.rawTable, hasVersions: !object.versions.isEmpty,
@@ -56,8 +59,20 @@ public final class LookupRun {
     }
   }
 
-  /// The object's place in the scope.
-  func index(of object: LoadedObject) -> Int? { objects.firstIndex { $0 === object } }
+  /// Makes the table where it pays. `references`: about how many look-ups will come; with fewer than `least` it never
+  /// does.
+  func makeTable(references: Int, least: Int = 256) {
+    if table == nil { table = NameTable(objects, references: references, least: least) }
+  }
+
+  func dropTable() { table = nil }
+  var hasTable: Bool { table != nil }
+
+  /// The numbers of an object's versions by index, for its references; nil: there are too many.
+  func versionNumbers(of object: LoadedObject) -> [UInt32]? {
+    var result: [UInt32] = []
+    return known.append(object.versions, to: &result) ? result : nil
+  }
 
   @inline(__always)
   private func rawVersion(_ source: Source, _ symbol: Int) -> UInt16? {
@@ -68,13 +83,6 @@ public final class LookupRun {
   private func number(_ source: Source, _ raw: UInt16) -> UInt32 {
     let index = Int(raw & 0x7fff)
     return index < source.numberCount ? numbers[source.firstNumber &+ index] : 0
-  }
-
-  /// The number of the version that an object's reference asks for; 0: none.
-  @inline(__always)
-  func wantedVersion(of symbol: Int, in source: Source) -> UInt32 {
-    guard let raw = rawVersion(source, symbol) else { return 0 }
-    return number(source, raw)
   }
 
   /// `VersionTable.satisfies`.
@@ -89,6 +97,7 @@ public final class LookupRun {
 
   /// What `Scope.find` finds, with the number of a version. `withoutPLT`: undefined symbols with a value do not count.
   func find(_ name: SymbolName, version: UInt32, withoutPLT: Bool) -> Hit? {
+    guard let table else { return walk(name, version: version, withoutPLT: withoutPLT) }
     var cursor = table.cursor(name.gnuHash)
     var nextOther = 0
     var passedOver = -1
@@ -109,6 +118,16 @@ public final class LookupRun {
       nextOther += 1
     }
     return nil
+  }
+
+  /// Without a table: one object after the other.
+  private func walk(_ name: SymbolName, version: UInt32, withoutPLT: Bool) -> Hit? {
+    filters.withUnsafeBufferPointer { filters in
+      for index in 0..<filters.count where filters[index].mayContain(name.gnuHash) {
+        if let hit = hit(inOther: index, name, version, withoutPLT) { return hit }
+      }
+      return nil
+    }
   }
 
   @inline(__always)
@@ -144,10 +163,11 @@ public final class LookupRun {
   }
 
   @inline(__always)
-  func prefetchSlot(_ name: SymbolName) { table.prefetch(name.gnuHash) }
+  func prefetchSlot(_ name: SymbolName) { table?.prefetch(name.gnuHash) }
 
   @inline(__always)
   func prefetchSymbol(_ name: SymbolName) -> Ahead {
+    guard let table else { return Ahead() }
     var cursor = table.cursor(name.gnuHash)
     guard let entry = table.next(&cursor) else { return Ahead() }
     sources[entry.object].symbols.prefetch(entry.symbol)
@@ -171,18 +191,17 @@ struct VersionNumbers {
   /// Steps that are left: broken files could have thousands of versions with one hash.
   private var budget = 1 << 18
 
-  /// Appends the numbers of all versions by index; returns where they begin. nil: there are too many.
-  mutating func append(_ table: VersionTable, to numbers: inout [UInt32]) -> Int? {
-    let first = numbers.count
+  /// Appends the numbers of all versions by index; false: there are too many.
+  mutating func append(_ table: VersionTable, to numbers: inout [UInt32]) -> Bool {
     for index in 0..<table.limit {
       guard let version = table[index] else {
         numbers.append(0)
         continue
       }
-      guard let number = number(of: version) else { return nil }
+      guard let number = number(of: version) else { return false }
       numbers.append(number)
     }
-    return first
+    return true
   }
 
   private mutating func number(of version: SymbolVersion) -> UInt32? {

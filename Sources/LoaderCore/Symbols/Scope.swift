@@ -21,10 +21,23 @@ public final class Scope {
   /// then.
   public private(set) var filters: [BloomFilter] = []
 
+  /// For many look-ups, until the scope changes.
+  public private(set) var run: LookupRun?
+
   public init() {}
+
+  /// Makes ready for about `references` look-ups in a row, where that pays.
+  func prepareLookUps(references: Int) {
+    if run == nil, references >= LookupRun.leastReferences { run = LookupRun(self) }
+    run?.makeTable(references: references)
+  }
+
+  /// What is kept is small.
+  func finishLookUps() { run?.dropTable() }
 
   public func append(_ object: LoadedObject) {
     if contains(object) { return }
+    run = nil
     objects.append(object)
     filters.append(object.filter)
   }
@@ -32,12 +45,14 @@ public final class Scope {
   public func contains(_ object: LoadedObject) -> Bool { objects.contains { $0 === object } }
 
   public func remove(where isGone: (LoadedObject) -> Bool) {
+    run = nil
     objects.removeAll(where: isGone)
     filters = objects.map { $0.filter }
   }
 
   /// A newer version takes the place of the older one.
   public func replace(_ old: LoadedObject, by new: LoadedObject) {
+    run = nil
     for index in 0..<objects.count where objects[index] === old {
       objects[index] = new
       filters[index] = new.filter
