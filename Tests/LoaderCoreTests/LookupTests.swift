@@ -62,17 +62,18 @@ import Testing
           let asked = version == nil ? nil : SymbolVersion(named: Bytes(text))
           let result = scope.find(wanted, version: asked, excluding: excluding)
           #expect(result?.index == expected?.symbol)
-          #expect(result.map { definition in objects.firstIndex { $0.object === definition.object } } == expected?.object)
+          #expect(result.flatMap { definition in objects.firstIndex { $0.object === definition.object } } == expected?.object)
         }
         if excluding.contains(.executable) { return }
         // A run knows versions by number, as objects have them.
         for made in objects where made.hasVersions {
           let index = version.flatMap { made.versions.firstIndex(of: $0) }
           if version != nil, index == nil { continue }
-          let shortcut = Shortcut(run, made.object, run.versionNumbers(of: made.object)!)
+          guard let way = Shortcut.Way(run, made.object) else { continue }
+          let shortcut = Shortcut(made.object, way, nil, isComplete: true)
           let symbol = made.reference(version: index.map { UInt16($0 + 2) } ?? 1)
           let hit = run.find(
-            wanted, version: shortcut.version(of: symbol), withoutPLT: excluding.contains(.pltEntries))
+            wanted, version: shortcut.version(of: symbol, on: way), withoutPLT: excluding.contains(.pltEntries))
           #expect(hit?.object == expected?.object && hit?.index == expected?.symbol)
           break
         }

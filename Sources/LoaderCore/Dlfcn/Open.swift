@@ -112,8 +112,13 @@ extension Program {
     registry.publish(registry.objects + objects)
     publishLinkMaps()
     var deferred = DeferredRelocations()
-    scope.prepareLookUps(references: objects.reduce(0) { $0 + $1.symbolicRelocationCount })
-    defer { scope.finishLookUps() }
+    let references = objects.reduce(0) { $0 + $1.symbolicRelocationCount }
+    scope.prepareLookUps(references: references)
+    local.prepareLookUps(references: references)
+    defer {
+      scope.finishLookUps()
+      local.endLookUps()
+    }
     for object in objects.reversed() { try relocate(object, &deferred) }
     for object in objects { fillTLS(of: object) }
     try finishRelocation(of: objects, deferred)

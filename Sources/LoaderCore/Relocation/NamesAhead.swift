@@ -5,7 +5,8 @@ import CKernel
 final class NamesAhead {
   static var size: Int { 16 }
 
-  private let run: LookupRun
+  private let first: LookupRun
+  private let second: LookupRun?
   private let symbols: SymbolTable
   /// Index of the first relocation behind those that are covered.
   private var end = 0
@@ -16,8 +17,9 @@ final class NamesAhead {
   /// Which of them is asked for next.
   private var position = 0
 
-  init(_ run: LookupRun, _ symbols: SymbolTable) {
-    self.run = run
+  init(_ first: LookupRun, _ second: LookupRun?, _ symbols: SymbolTable) {
+    self.first = first
+    self.second = second
     self.symbols = symbols
   }
 
@@ -31,9 +33,9 @@ final class NamesAhead {
   }
 
   /// In rounds over all of the run, so that what one round asked for is there in the next.
-  private func readRun(_ table: RelocationTable, from first: Int) {
+  private func readRun(_ table: RelocationTable, from start: Int) {
     var offsets = InlineArray<16, UInt64>(repeating: 0)
-    var index = first
+    var index = start
     var last = -1
     count = 0
     position = 0
@@ -55,8 +57,14 @@ final class NamesAhead {
         continue
       }
       names[slot] = name
-      run.prefetchSlot(name)
     }
+    prefetch(first)
+    if let second { prefetch(second) }
+  }
+
+  private func prefetch(_ run: LookupRun) {
+    guard run.hasTable else { return }
+    for slot in 0..<count { run.prefetchSlot(names[slot]) }
     var found = InlineArray<16, LookupRun.Ahead>(repeating: LookupRun.Ahead())
     for slot in 0..<count { found[slot] = run.prefetchSymbol(names[slot]) }
     for slot in 0..<count { run.prefetchName(found[slot]) }

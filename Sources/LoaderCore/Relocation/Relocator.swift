@@ -14,6 +14,8 @@ public protocol RelocationContext {
   func resolveHostFunction(at resolver: UInt64) -> UInt64?
   /// Made ready for the look-ups in the program's scope, where many come in a row.
   var lookupRun: LookupRun? { get }
+  /// Nothing is looked up anywhere but there and in an object's local scope.
+  var lookupRunIsComplete: Bool { get }
   /// Distance from the thread pointer to offset 0 of the merged TLS segment (negative, as an unsigned word).
   var tlsBase: UInt64 { get }
   /// Entry of the static TLS descriptor resolver.
@@ -26,6 +28,7 @@ public protocol RelocationContext {
 
 extension RelocationContext {
   public var lookupRun: LookupRun? { nil }
+  public var lookupRunIsComplete: Bool { false }
 }
 
 /// Work that must wait until every object is relocated.
@@ -83,7 +86,7 @@ public struct Relocator<Context: RelocationContext> {
     self.context = context
     symbols = object.symbols
     bias = object.bias
-    shortcut = Relocator.shortcut(for: object, context.lookupRun)
+    shortcut = Relocator.shortcut(for: object, context)
   }
 
   public mutating func relocate() throws(LoadError) {

@@ -187,6 +187,7 @@ extension Program: RelocationContext {
 
   /// Tracing wants to see each look-up.
   public var lookupRun: LookupRun? { trace == nil ? scope.run : nil }
+  public var lookupRunIsComplete: Bool { openedHosts.objects.isEmpty }
 
   public var tlsBase: UInt64 { tls.threadPointerBase }
   public var tlsDescriptorResolver: UInt64 { gates.tlsDescriptor }

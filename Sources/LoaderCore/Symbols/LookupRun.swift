@@ -18,8 +18,10 @@ public final class LookupRun {
     let bias: UInt64
     let isExecutable: Bool
     let isHost: Bool
-    /// A definition's address is `bias` plus its value, and nothing else has to be noted.
+    /// A definition's address is `bias` plus its value.
     let isPlain: Bool
+    /// `LoadedObject.noteBinding` wants to know who is bound to it.
+    let isOpened: Bool
   }
 
   /// A definition.
@@ -30,7 +32,7 @@ public final class LookupRun {
     public let symbol: Symbol
   }
 
-  private let objects: [LoadedObject]
+  let objects: [LoadedObject]
   private let filters: [BloomFilter]
   private var table: NameTable?
   private(set) var sources: [Source] = []
@@ -55,7 +57,7 @@ public final class LookupRun {
           symbols: object.symbols, versionIndices: object.versions.rawTable, hasVersions: !object.versions.isEmpty,
           firstNumber: first, numberCount: numbers.count - first, bias: object.bias,
           isExecutable: object.role == .executable, isHost: object.role == .host,
-          isPlain: object.role != .host && !object.isOpened && object.binding == nil))
+          isPlain: object.role != .host && object.binding == nil, isOpened: object.isOpened))
     }
   }
 

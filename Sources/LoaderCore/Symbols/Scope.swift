@@ -32,8 +32,9 @@ public final class Scope {
     run?.makeTable(references: references)
   }
 
-  /// What is kept is small.
+  /// What is kept for the next ones is small.
   func finishLookUps() { run?.dropTable() }
+  func endLookUps() { run = nil }
 
   public func append(_ object: LoadedObject) {
     if contains(object) { return }
