@@ -48,6 +48,11 @@ public func luciPassGate(_ index: UInt64, _ frame: UInt64) -> UInt64 {
   runningProgram?.passGate(index, frame: frame) ?? 0
 }
 
+@_cdecl("luci_update")
+public func luciUpdate(_ frame: UnsafeRawPointer?) -> Int32 {
+  runningProgram?.updatePoint(frame: UInt64(UInt(bitPattern: frame))) ?? 0
+}
+
 /// A thread uses an opened object's variables for the first time; `index` counts Luci's modules from 0.
 @_cdecl("luci_tls_block")
 public func luciTLSBlock(_ index: UInt64) -> UInt64 { runningProgram?.makeTLSBlock(index) ?? 0 }
@@ -78,6 +83,7 @@ func makeGates() -> Gates {
   gates.programInterposers = [
     StandIn.Export(name: "__tls_get_addr", address: luci_tls_get_addr_address()),
     StandIn.Export(name: "__cxa_thread_atexit_impl", address: luci_thread_atexit_address()),
+    StandIn.Export(name: "__luci_update", address: luci_update_address()),
   ]
   gates.setThreadAtExit = luci_set_host_thread_atexit
   gates.missingFunction = luci_missing_function_address()

@@ -86,6 +86,7 @@ public enum Bean {
     verdict.mapping = comparison.mapping
     verdict.newOwnsState = comparison.newOwnsState
     verdict.missingExports = comparison.missingExports
+    verdict.hooksTakeState = comparison.hooksTakeState
     let new = comparison.new
     verdict.needsProgramThread =
       new.relocations.hasIndirectFunctions

@@ -33,6 +33,9 @@ public struct Verdict {
   public internal(set) var mapping: StateMapping = .empty
   /// The old version has no state: the new one's own is used, nothing is bound.
   public internal(set) var newOwnsState = false
+  /// State stands in the way, and both versions have the hooks that take it over: the new version's own is used, and
+  /// its constructors run (docs/updates.md, "Hooks").
+  public internal(set) var hooksTakeState = false
   /// Every reference of the new version's code to state, by address.
   public internal(set) var patches: [Patch] = []
   /// Matched functions, by address in the old version.

@@ -35,6 +35,9 @@ uint64_t luci_entry_address(void);
 /* dlopen, dlmopen, dlclose, dlsym, dlvsym, dladdr, dladdr1, dlinfo, dlerror, dl_iterate_phdr, _dl_find_object. */
 uint64_t luci_interposer_address(int index);
 
+/* What programs know as __luci_update. */
+uint64_t luci_update_address(void);
+
 /* Where stubs go that pushed their index (gate.S). */
 uint64_t luci_gate_entry_address(void);
 

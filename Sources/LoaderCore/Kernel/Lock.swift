@@ -40,6 +40,17 @@ public final class Lock {
     return false
   }
 
+  /// The calling thread has the lock.
+  public var isHeld: Bool { owner == Process.thread }
+
+  /// In a forked child: whoever else had it is not there.
+  public func abandonAfterFork(by parent: Int) {
+    if owner == parent { return adoptAfterFork() }
+    owner = 0
+    depth = 0
+    word.pointee = 0
+  }
+
   /// The calling thread, which has the lock, took it more than once.
   public var isNested: Bool { depth > 1 }
 

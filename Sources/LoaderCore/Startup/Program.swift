@@ -74,6 +74,18 @@ public final class Program {
   let gateStubs = GateStubs()
   /// An update that waits for a program thread; under the lock.
   var gatedUpdate: GatedUpdate?
+  /// Calls that come to a gate wait for the work instead of going on with old code, whose state is being handed over.
+  var gateWaits = false
+  /// Held while an update is prepared and made, by whichever thread; taken before `lock`.
+  let updateLock = Lock()
+  /// Something in the process was bound to `__luci_update`, or got its address from dlsym.
+  var isUpdatePointBound = false
+  var isUpdatePointHandedOut = false
+  var forkingThread = 0
+  /// The helper's stack, which the next one takes over when the thread is gone.
+  var helperStack: UInt64 = 0
+  var runningHelperStack: UInt64 = 0
+  var lastHelperThread: Int32 = 0
   /// Where signal handlers return to in the host's code; looked for when first needed.
   lazy var restorers = findRestorers()
   /// Whether the helper thread runs in this process.
@@ -173,7 +185,9 @@ extension Program: RelocationContext {
     for export in gates.interposers where Bytes(export.name) == name { return export.address }
     for export in gates.programInterposers where Bytes(export.name) == name {
       // Not every C library has this one, and its absence means something.
-      return name == Bytes("__cxa_thread_atexit_impl") && host.threadAtExit == 0 ? nil : export.address
+      if name == Bytes("__cxa_thread_atexit_impl"), host.threadAtExit == 0 { return nil }
+      if name == Bytes(Program.updatePointName) { isUpdatePointBound = true }
+      return export.address
     }
     return nil
   }

@@ -40,6 +40,7 @@ extension Program {
     }
     guard !gates.isEmpty else { return false }
     gatedUpdate = GatedUpdate(versions, gates)
+    gateWaits = versions.contains { $0.isMigrated }
     setSlots(gates) { gateStubs.entry($0.index) }
     return true
   }
@@ -48,6 +49,7 @@ extension Program {
   func withdrawGate() {
     guard let pending = gatedUpdate else { return }
     gatedUpdate = nil
+    gateWaits = false
     setSlots(pending.gates) { $0.old }
     for gate in pending.gates { gateStubs.decide(gate.index, gate.old) }
     if let room = updater?.room {
@@ -70,9 +72,8 @@ extension Program {
   public func passGate(_ index: UInt64, frame: UInt64) -> UInt64 {
     // Whoever holds the lock may be at this very work, or in a constructor that takes long: old code meanwhile. So
     // in a signal handler, since what it interrupted may be the C library's allocator.
-    guard gatedUpdate != nil, !SignalFrame.mayBeAbove(frame, of: self), lock.tryLock() else {
-      return gateStubs.decision(index)
-    }
+    guard gatedUpdate != nil, !SignalFrame.mayBeAbove(frame, of: self) else { return gateStubs.decision(index) }
+    if gateWaits { lock.lock() } else if !lock.tryLock() { return gateStubs.decision(index) }
     if lock.isNested {
       lock.unlock()
       return gateStubs.decision(index)
@@ -104,13 +105,14 @@ extension Program {
     gatedUpdate = nil
     // The slots hold gates at the moment: the old values tell what has to change.
     setSlots(pending.gates) { $0.old }
-    commit(pending.versions)
+    gateWaits = false
+    finish(pending.versions)
     for gate in pending.gates { gateStubs.decide(gate.index, gate.new) }
     updater.reportUpdated(pending.versions)
   }
 
   /// Libraries that a newer version needs and its predecessor did not: as dlopen brings them in.
-  private func loadNeeds(of version: NewVersion) throws(UpdateFailure) {
+  func loadNeeds(of version: NewVersion) throws(UpdateFailure) {
     do throws(LoadError) {
       var dependencies: [LoadedObject] = []
       for name in try version.object.needed() {

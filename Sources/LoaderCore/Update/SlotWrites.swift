@@ -8,7 +8,7 @@ struct SlotWrites {
     /// What it holds, and what it will.
     let old: UInt64
     let value: UInt64
-    /// Bound by a symbol; of these, R_X86_64_JUMP_SLOT: code only calls through it.
+    /// Bound by the symbol of a function; of these, R_X86_64_JUMP_SLOT: code only calls through it.
     var isSymbolic = false
     var isCall = false
     /// Whose relocation it is.
@@ -71,9 +71,11 @@ struct SlotWrites {
 
   /// A symbolic slot follows by name, if it still holds what binding put there.
   private mutating func considerSymbol(_ relocation: Relocation, of object: LoadedObject) {
-    guard let (slot, value) = content(at: relocation.offset, of: object), let pair = pair(owning: value),
-      relocation.symbolIndex != 0, let symbol = object.symbols[relocation.symbolIndex]
+    guard let (slot, value) = content(at: relocation.offset, of: object), relocation.symbolIndex != 0,
+      let symbol = object.symbols[relocation.symbolIndex]
     else { return }
+    considerVariable(relocation, symbol, slot, value, of: object)
+    guard let pair = pair(owning: value) else { return }
     if symbol.isLocal { return considerPointer(at: relocation.offset, of: object) }
     guard let bytes = object.symbols.name(of: symbol) else { return }
     let name = SymbolName(bytes)
@@ -87,6 +89,27 @@ struct SlotWrites {
       Write(
         slot: slot, old: value, value: pair.object.bias &+ after.symbol.value &+ addend, isSymbolic: true,
         isCall: relocation.type == UInt32(R_X86_64_JUMP_SLOT), owner: object))
+  }
+
+  /// A variable of an object whose new version has state of its own is where that version has it. Old code keeps the
+  /// old one.
+  private mutating func considerVariable(
+    _ relocation: Relocation, _ symbol: Symbol, _ slot: UInt64, _ value: UInt64, of object: LoadedObject
+  ) {
+    guard !isOwnVersion, !symbol.isLocal,
+      let pair = pairs.first(where: { $0.isMigrated && $0.old.stateOwner.contains(value) }),
+      let bytes = object.symbols.name(of: symbol)
+    else { return }
+    let name = SymbolName(bytes)
+    let version = object.versions.version(of: relocation.symbolIndex)
+    let addend = relocation.type == UInt32(R_X86_64_64) ? UInt64(bitPattern: relocation.addend) : 0
+    guard let before = pair.old.definition(of: name, version: version), before.symbol.isObject,
+      let after = pair.object.definition(of: name, version: version), after.symbol.isObject
+    else { return }
+    let place = pair.old.bias &+ before.symbol.value
+    guard value == (pair.old.binding?.home(of: place) ?? place) &+ addend else { return }
+    writes.append(
+      Write(slot: slot, old: value, value: pair.object.bias &+ after.symbol.value &+ addend, owner: object))
   }
 
   /// A pointer inside the object itself (tables of functions, virtual tables): by Bean's function map. Functions

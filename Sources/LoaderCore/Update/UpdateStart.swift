@@ -19,18 +19,18 @@ extension Program {
     }
     status.programIsReady()
     registerFork()
-    if isEnabled {
-      startHelper()
-    }
+    if isEnabled, !usesUpdatePoint { startHelper() }
     status.releaseInProgram(hasHelper: hasHelper)
   }
 
   /// A stack of its own, and a thread without a descriptor table in common with the program.
   private func startHelper() {
+    lock.lock()
+    defer { lock.unlock() }
     let size = Program.helperStackSize
     var failure = Errno.noMemory
-    if let stack = try? Mapping.anonymous(size, .readWrite, reserveOnly: true) {
-      try? Mapping.protect(stack, Segments.pageSize, .none)
+    if let stack = takeHelperStack() {
+      runningHelperStack = stack
       // Signals are blocked before the thread exists, so that it never gets one of the program's.
       let mask = Signal.block(UInt64.max)
       let result = gates.startHelper(stack + size - 64, 0)
@@ -41,11 +41,43 @@ extension Program {
         return
       }
       failure = Errno(Int32(truncatingIfNeeded: -result))
-      Mapping.unmap(stack, size)
+      helperStack = stack
+      lastHelperThread = 0
     }
     var text = Text("no updates: the helper thread can't be started: ")
     text.append(failure.text)
     log.warning(text)
+  }
+
+  private func takeHelperStack() -> UInt64? {
+    if helperStack != 0, lastHelperThread == 0 || !Process.hasThread(Int(lastHelperThread)) {
+      defer { helperStack = 0 }
+      return helperStack
+    }
+    let stack = try? Mapping.anonymous(Program.helperStackSize, .readWrite, reserveOnly: true)
+    if let stack { try? Mapping.protect(stack, Segments.pageSize, .none) }
+    return stack
+  }
+
+  /// The helper ends, or is about to begin, as objects that use `__luci_update` come and go; under the lock.
+  func reconsiderHelper() {
+    guard updater != nil else { return }
+    if usesUpdatePoint {
+      if helperThread != 0 { try? ThreadWake.wake(thread: helperThread) }
+    } else if !hasHelper {
+      startHelper()
+    }
+  }
+
+  /// On the helper thread, under the lock: it does nothing any more but end.
+  func helperEnds() {
+    lastHelperThread = helperThread
+    helperStack = runningHelperStack
+    hasHelper = false
+    helperThread = 0
+    log.afterFork()
+    status.afterFork()
+    updater?.forgetWatches()
   }
 
   /// The helper thread's whole life.
@@ -74,8 +106,8 @@ extension Program {
     for object in objects where object.role == .library {
       status.report(.loaded, object: object.name.withUnsafeBytes { Path(Bytes($0)) }, path: object.path)
     }
-    guard let updater, settings.updatesOpenedObjects else { return }
-    updater.register(objects)
+    guard let updater else { return }
+    if settings.updatesOpenedObjects { updater.register(objects) }
     if helperThread != 0 { try? ThreadWake.wake(thread: helperThread) }
   }
 
@@ -100,6 +132,7 @@ extension Program {
 
   public func beforeFork() {
     lock.lock()
+    forkingThread = Process.thread
     tlsModules.beforeFork()
     gates.heapLock()
   }
@@ -119,7 +152,9 @@ extension Program {
     helperThread = 0
     log.afterFork()
     status.afterFork()
+    updateLock.abandonAfterFork(by: forkingThread)
     updater?.forgetWatches()
-    if updater != nil { startHelper() }
+    helperStack = 0
+    if updater != nil, !usesUpdatePoint { startHelper() }
   }
 }

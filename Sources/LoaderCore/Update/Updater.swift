@@ -7,9 +7,11 @@ public final class Updater {
   private(set) var objects: [SharedObject] = []
   private var watched = 0
   /// Files that are watched but can't be replaced: the executable and the host's objects.
-  private var fixed: [Path] = []
+  private(set) var fixed: [Path] = []
+  /// Their state as `__luci_update` last saw it.
+  var fixedSeen: [FileStatus?] = []
   /// The watcher's number for the first of them, far above all objects.
-  private static var firstFixed: Int { 1 << 24 }
+  static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
 
   init(_ program: Program) { self.program = program }
@@ -29,7 +31,7 @@ public final class Updater {
   /// The helper prepares an update without the program's lock: what it looks at must stay.
   private(set) var isBusy = false
 
-  private func setBusy(_ isBusy: Bool) {
+  func setBusy(_ isBusy: Bool) {
     program.lock.lock()
     self.isBusy = isBusy
     program.lock.unlock()
@@ -45,22 +47,27 @@ public final class Updater {
     watched = 0
     isBusy = false
     fixed = []
+    fixedSeen = []
   }
 
   /// The executable and the C library's family stay as they are; that their files changed is told.
   private func watchFixed(_ watcher: FileWatcher) {
     guard fixed.isEmpty else { return }
-    // Started directly, the program's path is known; else the kernel has it.
-    let asked = program.executablePath
-    let executable = asked.isEmpty ? (try? Path("/proc/self/exe").linkTarget()) ?? asked : asked
-    fixed = [executable] + program.hostObjects.map { $0.path }
+    noteFixed()
     for (index, path) in fixed.enumerated() where path.isAbsolute {
       // Whether it can be watched or not makes no difference to what the program runs.
       _ = try? watcher.add(path, id: Updater.firstFixed + index)
     }
   }
 
-  private func reportFixed(_ ids: [Int]) {
+  func noteFixed() {
+    // Started directly, the program's path is known; else the kernel has it.
+    let asked = program.executablePath
+    let executable = asked.isEmpty ? (try? Path("/proc/self/exe").linkTarget()) ?? asked : asked
+    fixed = [executable] + program.hostObjects.map { $0.path }
+  }
+
+  func reportFixed(_ ids: [Int]) {
     for id in ids where id >= Updater.firstFixed && id - Updater.firstFixed < fixed.count {
       let path = fixed[id - Updater.firstFixed]
       let detail: StaticString =
@@ -71,10 +78,14 @@ public final class Updater {
     }
   }
 
-  /// The helper's main loop.
+  /// The helper's main loop. It ends where waiting fails, and where updates are left to `__luci_update`.
   func run(_ watcher: FileWatcher) {
     while true {
       program.lock.lock()
+      if program.usesUpdatePoint {
+        program.helperEnds()
+        return program.lock.unlock()
+      }
       let all = objects
       watchFixed(watcher)
       program.lock.unlock()
@@ -112,6 +123,9 @@ public final class Updater {
 
   /// Files that changed together become one update: what can be shown to be safe is committed at once.
   private func update(_ changed: [SharedObject], _ watcher: FileWatcher) {
+    program.updateLock.lock()
+    defer { program.updateLock.unlock() }
+    if program.usesUpdatePoint { return }
     setBusy(true)
     defer { setBusy(false) }
     let changed = changed.filter { !$0.isGone }
@@ -119,6 +133,21 @@ public final class Updater {
       for shared in changed { report(.incompatible, shared, cause: "credentials", Text(error.text)) }
       return
     }
+    let candidates = prepareAll(changed, watcher)
+    if candidates.isEmpty { return }
+    program.lock.lock()
+    defer { program.lock.unlock() }
+    if candidates.contains(where: { $0.needsProgramThread || $0.isMigrated }) || program.hasHooks {
+      return gate(candidates)
+    }
+    let (ready, gated) = bind(candidates)
+    if !gated.isEmpty { return gate(gated) }
+    if ready.isEmpty { return }
+    program.commit(ready)
+    reportUpdated(ready)
+  }
+
+  func prepareAll(_ changed: [SharedObject], _ watcher: FileWatcher?) -> [NewVersion] {
     var candidates: [NewVersion] = []
     for shared in withdrawPending(changed) {
       do throws(UpdateFailure) {
@@ -127,14 +156,7 @@ public final class Updater {
         report(error.event, shared, cause: error.cause, error.detail)
       }
     }
-    program.lock.lock()
-    defer { program.lock.unlock() }
-    if candidates.contains(where: { $0.needsProgramThread }) { return gate(candidates) }
-    let (ready, gated) = bind(candidates)
-    if !gated.isEmpty { return gate(gated) }
-    if ready.isEmpty { return }
-    program.commit(ready)
-    reportUpdated(ready)
+    return candidates
   }
 
   /// An update that still waits for a program thread is taken back, and its objects come into this one.
@@ -161,6 +183,7 @@ public final class Updater {
   func reportUpdated(_ ready: [NewVersion]) {
     for version in ready {
       var detail = Text()
+      if version.isMigrated { detail.append("state taken over by __luci_serialize and __luci_deserialize; ") }
       detail.appendProof(version.verdict)
       if !version.verdict.risks.isEmpty {
         var risks = Text()
@@ -184,10 +207,10 @@ public final class Updater {
 
   /// Relocates the candidates against each other. One that fails is taken out, and the others, which may have
   /// been bound to it, are mapped anew without it.
-  private func bind(_ candidates: [NewVersion]) -> (ready: [NewVersion], gated: [NewVersion]) {
+  func bind(_ candidates: [NewVersion], mayCall: Bool = false) -> (ready: [NewVersion], gated: [NewVersion]) {
     var remaining = candidates
     while !remaining.isEmpty {
-      let context = UpdateContext(program, remaining.map { ($0.old, $0.object) })
+      let context = UpdateContext(program, remaining.map { ($0.old, $0.object) }, mayCall: mayCall)
       var failed: Int?
       var isGate = false
       for (index, candidate) in remaining.enumerated() {
