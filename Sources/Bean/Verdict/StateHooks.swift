@@ -3,12 +3,14 @@ extension Comparison {
   /// The old version hands its state out, the new one takes it, and nothing but state stands in the way: no thread's
   /// variables, whose blocks exist already, and no export that somebody uses.
   var hooksTakeState: Bool {
-    let kinds: [Refusal.Kind] = [
-      .stateSize, .stateContent, .variableMoved, .codeDisagrees, .constructorChanged, .bindingUnproved, .largeModel,
-    ]
-    var allowed: UInt32 = 0
-    for kind in kinds { allowed |= 1 << UInt32(kind.rawValue) }
-    return reasonKinds != 0 && reasonKinds & ~allowed == 0 && old.exportsFunction("__luci_serialize")
+    reasonKinds != 0
+      && Refusal.isOnly(
+        reasonKinds,
+        of: [
+          .stateSize, .stateContent, .variableMoved, .codeDisagrees, .constructorChanged, .bindingUnproved,
+          .largeModel,
+        ])
+      && old.exportsFunction("__luci_serialize")
       && new.exportsFunction("__luci_deserialize") && old.threadImage == new.threadImage
   }
 }

@@ -29,6 +29,8 @@ public struct Verdict {
   /// The first reasons, at most `Comparison.maximumReasons`; `reasonCount` tells how many there are.
   public internal(set) var reasons: [Refusal] = []
   public internal(set) var reasonCount = 0
+  /// One bit for each kind of reason.
+  var reasonKinds: UInt32 = 0
   /// Where each state section of the new version has its home.
   public internal(set) var mapping: StateMapping = .empty
   /// The old version has no state: the new one's own is used, nothing is bound.

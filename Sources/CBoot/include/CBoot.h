@@ -18,6 +18,9 @@ uint64_t luci_self_end(void);
 /* Address of the loader's dynamic section. */
 uint64_t luci_self_dynamic(void);
 
+/* Where Luci is installed: set when it is built (Package.swift). */
+const char *luci_prefix(void);
+
 /* Addresses of code that is entered from outside (boot/gates.S). */
 uint64_t luci_continuation_address(void);
 uint64_t luci_tlsdesc_static_address(void);
@@ -34,6 +37,13 @@ uint64_t luci_entry_address(void);
 
 /* dlopen, dlmopen, dlclose, dlsym, dlvsym, dladdr, dladdr1, dlinfo, dlerror, dl_iterate_phdr, _dl_find_object. */
 uint64_t luci_interposer_address(int index);
+
+/* GOT[2] of lazily bound objects with LD_BIND_NOT (gate.S). */
+uint64_t luci_call_entry_address(void);
+
+/* Notes the host's function and returns what programs are bound to in its place: 0 syscall, 1 prctl, 2 unshare,
+   3 setns. */
+uint64_t luci_process_call(int index, uint64_t host);
 
 /* What programs know as __luci_update. */
 uint64_t luci_update_address(void);

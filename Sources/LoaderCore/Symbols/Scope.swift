@@ -18,6 +18,9 @@ public struct Definition {
 public final class Scope {
   public private(set) var objects: [LoadedObject] = []
 
+  /// LD_DYNAMIC_WEAK: the first definition that is not weak, before the first weak one.
+  public var prefersStrong = false
+
   public init() {}
 
   public func append(_ object: LoadedObject) {
@@ -37,6 +40,7 @@ public final class Scope {
   public func replacing(_ pairs: [(old: LoadedObject, new: LoadedObject)]) -> Scope {
     let copy = Scope()
     copy.objects = objects
+    copy.prefersStrong = prefersStrong
     for pair in pairs { copy.replace(pair.old, by: pair.new) }
     return copy
   }
@@ -51,16 +55,19 @@ public final class Scope {
     public static var pltEntries: Exclusion { Exclusion(rawValue: 2) }
   }
 
-  /// The first definition, weak or not (as ld.so does without LD_DYNAMIC_WEAK).
+  /// The first definition; weak or not, unless strong ones are preferred (ld.so(8), LD_DYNAMIC_WEAK).
   public func find(_ name: SymbolName, version: SymbolVersion?, excluding: Exclusion = []) -> Definition? {
+    var weak: Definition?
     for object in objects {
       if excluding.contains(.executable), object.role == .executable { continue }
       if let found = object.definition(of: name, version: version) {
         if excluding.contains(.pltEntries), found.symbol.isUndefined { continue }
-        return Definition(object: object, index: found.index, symbol: found.symbol)
+        let definition = Definition(object: object, index: found.index, symbol: found.symbol)
+        if !prefersStrong || !found.symbol.isWeak { return definition }
+        if weak == nil { weak = definition }
       }
     }
-    return nil
+    return weak
   }
 
   /// The first definition behind `object`, for RTLD_NEXT.

@@ -4,6 +4,12 @@ import CKernel
 extension Updater {
   /// nil: there is nothing to do (told already), or the file will come again.
   func prepare(_ shared: SharedObject, _ watcher: FileWatcher?) throws(UpdateFailure) -> NewVersion? {
+    if program.settings.comparesModificationTime, let mapped = shared.current.status,
+      (try? FileDescriptor.status(of: shared.path))?.isModified(since: mapped) == false
+    {
+      report(.sameTime, shared)
+      return nil
+    }
     let copy: PrivateCopy
     do throws(CopyFailure) { copy = try PrivateCopy(of: shared.path) } catch {
       if error == .changed {
@@ -51,18 +57,22 @@ extension Updater {
       parsed = try ObjectFile(copy.bytes)
       guard parsed.dynamic != nil else { throw ELFError(.dynamicOutside, at: 0) }
       let oldBinary: Binary
-      if let known = shared.current.binary { oldBinary = known } else { oldBinary = try Binary(content) }
+      if let known = shared.current.binary { oldBinary = known } else { oldBinary = try binary(content) }
       shared.current.binary = oldBinary
-      newBinary = try Binary(shared.versions.first { $0.fileContent == copy.bytes }?.fileContent ?? copy.bytes)
+      newBinary = try binary(shared.versions.first { $0.fileContent == copy.bytes }?.fileContent ?? copy.bytes)
       // Program threads that open libraries change the lists that this reads.
       program.lock.lock()
       let used = UsedSymbols(program, of: shared)
       program.lock.unlock()
-      verdict = Bean.compare(old: oldBinary, new: newBinary) { used.contains($0, $1) }
+      verdict = Bean.compare(
+        old: oldBinary, new: newBinary, countsChangesForCallers: program.settings.checksDependencies
+      ) { used.contains($0, $1) }
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
     }
-    let isBound = verdict.accepted || (program.settings.forcesUpdate && verdict.isContentOnly)
+    let isBound =
+      verdict.isAccepted(relaxation: program.settings.relaxation)
+      || (program.settings.forcesUpdate && verdict.isContentOnly)
     guard isBound || verdict.hooksTakeState else { throw UpdateFailure(verdict) }
     if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty {
       var detail = Text()

@@ -21,12 +21,21 @@ struct SlotWrites {
   private(set) var protected: [LoadedObject] = []
   /// The object looked at is a version of one that is being replaced: its own pointers may follow.
   private var isOwnVersion = false
+  /// Where symbols are looked up whose pointers the program has changed; nil: those stay.
+  private let scope: Scope?
 
   init(_ program: Program, _ pairs: [NewVersion]) {
     self.pairs = pairs
-    for object in program.registry.objects { collect(from: object) }
+    scope = program.settings.keepsChangedPointers ? nil : program.scope
+    let followsAll = program.settings.relocatesOutdated
+    for object in program.registry.objects where followsAll || isCurrent(object) { collect(from: object) }
     for object in program.hostObjects { collect(from: object) }
     for pair in pairs { collectInitialPointers(of: pair) }
+  }
+
+  /// Versions that are being replaced are outdated by then.
+  private func isCurrent(_ object: LoadedObject) -> Bool {
+    object.identity.map { $0.current === object } ?? true && !pairs.contains { $0.old === object }
   }
 
   private func pair(owning address: UInt64) -> NewVersion? { pairs.first { $0.old.contains(address) } }
@@ -75,7 +84,7 @@ struct SlotWrites {
       let symbol = object.symbols[relocation.symbolIndex]
     else { return }
     considerVariable(relocation, symbol, slot, value, of: object)
-    guard let pair = pair(owning: value) else { return }
+    guard let pair = pair(owning: value) else { return considerChanged(relocation, symbol, slot, value, of: object) }
     if symbol.isLocal { return considerPointer(at: relocation.offset, of: object) }
     guard let bytes = object.symbols.name(of: symbol) else { return }
     let name = SymbolName(bytes)
@@ -89,6 +98,22 @@ struct SlotWrites {
       Write(
         slot: slot, old: value, value: pair.object.bias &+ after.symbol.value &+ addend, isSymbolic: true,
         isCall: relocation.type == UInt32(R_X86_64_JUMP_SLOT), owner: object))
+  }
+
+  /// LD_RELOCATE_CHECK=0: whatever is there, it becomes what binding would put there.
+  private mutating func considerChanged(
+    _ relocation: Relocation, _ symbol: Symbol, _ slot: UInt64, _ value: UInt64, of object: LoadedObject
+  ) {
+    guard let scope, !symbol.isLocal, let bytes = object.symbols.name(of: symbol) else { return }
+    let name = SymbolName(bytes)
+    let version = object.versions.version(of: relocation.symbolIndex)
+    guard let found = scope.find(name, version: version), found.symbol.isFunction,
+      let pair = pairs.first(where: { $0.old === found.object }),
+      let after = pair.object.definition(of: name, version: version), after.symbol.isFunction
+    else { return }
+    let addend = relocation.type == UInt32(R_X86_64_64) ? UInt64(bitPattern: relocation.addend) : 0
+    writes.append(
+      Write(slot: slot, old: value, value: pair.object.bias &+ after.symbol.value &+ addend, owner: object))
   }
 
   /// A variable of an object whose new version has state of its own is where that version has it. Old code keeps the

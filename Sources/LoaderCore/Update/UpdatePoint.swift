@@ -9,7 +9,7 @@ extension Program {
     guard let updater, !lock.isHeld else { return 0 }
     updateLock.lock()
     defer { updateLock.unlock() }
-    if updateLock.isNested || !usesUpdatePoint { return 0 }
+    if updateLock.isNested || !usesUpdatePoint || isConfined { return 0 }
     let isApplied = updater.updateNow(frame: frame)
     if isApplied {
       lock.lock()
@@ -56,7 +56,7 @@ extension Updater {
   }
 
   /// Waits until nothing has happened to any changed file for the settle time; false for files that never come to rest.
-  private func settle(_ known: [SharedObject]) -> Bool {
+  func settle(_ known: [SharedObject]) -> Bool {
     let settle = program.settings.settleMilliseconds * 1_000_000
     for _ in 0..<SettleQueue.patience {
       let before = known.map { $0.fileStatus }
@@ -75,7 +75,7 @@ extension Updater {
   }
 
   /// The executable and the host's objects.
-  private func lookAtFixed() {
+  func lookAtFixed() {
     let isFirst = fixed.isEmpty
     if isFirst {
       program.lock.lock()

@@ -24,7 +24,7 @@ extension Program {
   }
 
   /// A stack of its own, and a thread without a descriptor table in common with the program.
-  private func startHelper() {
+  func startHelper() {
     lock.lock()
     defer { lock.unlock() }
     let size = Program.helperStackSize
@@ -64,13 +64,20 @@ extension Program {
     guard updater != nil else { return }
     if usesUpdatePoint {
       if helperThread != 0 { try? ThreadWake.wake(thread: helperThread) }
-    } else if !hasHelper {
+    } else if !hasHelper && !isConfined && !isHelperInterrupted {
       startHelper()
     }
   }
 
+  /// On the helper thread, under the lock.
+  func endsHelperIfAsked() -> Bool {
+    guard usesUpdatePoint || isHelperToEnd else { return false }
+    helperEnds()
+    return true
+  }
+
   /// On the helper thread, under the lock: it does nothing any more but end.
-  func helperEnds() {
+  private func helperEnds() {
     lastHelperThread = helperThread
     helperStack = runningHelperStack
     hasHelper = false
@@ -91,9 +98,16 @@ extension Program {
       let wake = try ThreadWake()
       // Most processes are over by then. Giving inotify's watches up takes the kernel some milliseconds, for which
       // the end of the process would wait; what changes before the watches are there is seen by the files' status.
-      _ = try FileDescriptor.waitForInput([], nanoseconds: Program.watchDelay)
-      let watcher = try FileWatcher(settleMilliseconds: settings.settleMilliseconds, wake: wake.descriptor)
-      updater?.run(watcher)
+      _ = try FileDescriptor.waitForInput([wake.descriptor], nanoseconds: Program.watchDelay)
+      do throws(Errno) {
+        let watcher = try FileWatcher(settleMilliseconds: settings.settleMilliseconds, wake: wake.descriptor)
+        updater?.run(watcher)
+      } catch {
+        var text = Text("inotify can't be used, files are looked at every second: ")
+        text.append(error.text)
+        log.warning(text)
+        updater?.runByPolling(wake.descriptor)
+      }
     } catch {
       var text = Text("no updates: ")
       text.append(error.text)
@@ -155,6 +169,8 @@ extension Program {
     updateLock.abandonAfterFork(by: forkingThread)
     updater?.forgetWatches()
     helperStack = 0
-    if updater != nil, !usesUpdatePoint { startHelper() }
+    isHelperToEnd = false
+    isHelperInterrupted = false
+    if updater != nil, !usesUpdatePoint, !isConfined { startHelper() }
   }
 }

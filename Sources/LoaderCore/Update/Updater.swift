@@ -13,8 +13,16 @@ public final class Updater {
   /// The watcher's number for the first of them, far above all objects.
   static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
+  private let debugFiles: DebugFiles?
 
-  init(_ program: Program) { self.program = program }
+  init(_ program: Program) {
+    self.program = program
+    debugFiles = DebugFiles(program.settings)
+  }
+
+  func binary(_ bytes: Bytes) throws(ELFError) -> Binary {
+    try Binary(bytes, debug: debugFiles?.symbols(for: bytes))
+  }
 
   /// Objects of the program that are watched from now on; under the program's lock.
   func register(_ loaded: [LoadedObject]) {
@@ -82,13 +90,11 @@ public final class Updater {
   func run(_ watcher: FileWatcher) {
     while true {
       program.lock.lock()
-      if program.usesUpdatePoint {
-        program.helperEnds()
-        return program.lock.unlock()
-      }
+      if program.endsHelperIfAsked() { return program.lock.unlock() }
       let all = objects
       watchFixed(watcher)
       program.lock.unlock()
+      if watched == 0 { tellIfNowhere(all) }
       while watched < all.count {
         watch(all[watched], watcher)
         watched += 1
@@ -109,6 +115,13 @@ public final class Updater {
     }
   }
 
+  /// A process that was forked after chroot(2), or in another mount namespace.
+  private func tellIfNowhere(_ all: [SharedObject]) {
+    if all.isEmpty || all.contains(where: { $0.fileStatus != nil }) { return }
+    program.log.warning(
+      "no library of the program is where it was loaded from (chroot?): no updates until one is there")
+  }
+
   private func watch(_ shared: SharedObject, _ watcher: FileWatcher) {
     do throws(Errno) {
       try watcher.add(shared.path, id: shared.id, known: shared.current.status)
@@ -122,7 +135,7 @@ public final class Updater {
   }
 
   /// Files that changed together become one update: what can be shown to be safe is committed at once.
-  private func update(_ changed: [SharedObject], _ watcher: FileWatcher) {
+  func update(_ changed: [SharedObject], _ watcher: FileWatcher?) {
     program.updateLock.lock()
     defer { program.updateLock.unlock() }
     if program.usesUpdatePoint { return }
@@ -171,11 +184,14 @@ public final class Updater {
 
   /// The whole batch waits for a program thread.
   private func gate(_ candidates: [NewVersion]) {
-    if program.gate(candidates) { return }
+    if !program.isConfined, program.gate(candidates) { return }
     for candidate in candidates {
       report(
         .incompatible, candidate.shared, cause: "program-thread-needed",
-        Text("it needs work on a thread of the program, and none calls it through a slot"))
+        Text(
+          program.isConfined
+            ? "it needs work on a thread of the program, which is confined"
+            : "it needs work on a thread of the program, and none calls it through a slot"))
       candidate.discard(room)
     }
   }
