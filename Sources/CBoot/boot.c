@@ -68,9 +68,12 @@ uint64_t luci_stack_gap;
 void luci_set_stack_gap(uint64_t size) { luci_stack_gap = size; }
 
 long luci_start_helper(uint64_t stack_top, uint64_t argument) {
-  /* CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM; not CLONE_FS: whatever chroot(2), chdir(2) or umask(2)
-     do to the program, its libraries are where it found them. */
-  const long flags = 0x100 | 0x800 | 0x10000 | 0x40000;
+  /* CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS (a thread block that is nothing but an
+     identity). Not CLONE_FS: whatever chroot(2), chdir(2) or umask(2) do to the program, its libraries are where it
+     found them. */
+  const long flags = 0x100 | 0x800 | 0x10000 | 0x40000 | 0x80000;
+  /* A second helper, started by the first, shares its descriptors: CLONE_FILES. */
+  if (argument == 1) return luci_clone_helper(flags | 0x400, (long)stack_top, argument);
   return luci_clone_helper(flags, (long)stack_top, argument);
 }
 

@@ -67,5 +67,5 @@ void luci_heap_unlock(void);
 
 /* Starts a thread that shares memory with the program, but has a descriptor table of its own (no CLONE_FILES) and
    no block of the program's C library. It runs luci_helper_main(argument) on `stack_top` with all signals
-   blocked. Returns the thread id or -errno. */
+   blocked. 64 bytes from `stack_top` on are its thread block. Returns the thread id or -errno. */
 long luci_start_helper(uint64_t stack_top, uint64_t argument);

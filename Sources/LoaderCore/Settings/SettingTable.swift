@@ -4,6 +4,7 @@ public enum Setting: UInt8, CaseIterable, Sendable {
   case statusInfo, earlyStatusInfo, statusFormat
   case dynamicUpdate, dynamicDlupdate, settleTime, useMtime, skipIdentical, forceUpdate, relaxCheck, dependencyCheck
   case layoutCheck, relocateCheck, relocateOutdated, debugSymbols, debugSymbolsRoot, trustFiles
+  case detectOutdated, detectOutdatedDelay, control
   case libraryPath, libraryConf, preload, exclude, path, bindNow, bindNot, dynamicWeak
   case debug, debugOutput, showArgs, showAuxv, showEnv, traceLoadedObjects
 }
@@ -24,6 +25,8 @@ public enum SettingKind: Equatable, Sendable {
   case format
   /// `report` or `refuse`.
   case policy
+  /// `disabled`, `userfaultfd`, `uprobes` or `uprobes_deps`.
+  case detection
   case path
   /// Several names; separated by the bytes that the accessor knows.
   case list
@@ -96,6 +99,15 @@ extension Setting {
       SettingRow("LD_DEBUG_SYMBOLS_ROOT", .path, "/usr/lib/debug", "where these are, in .build-id")
     case .trustFiles:
       SettingRow("LD_TRUST_FILES", .flag, "0", "update from files whoever owns them or may write to them")
+    case .detectOutdated:
+      SettingRow(
+        "LD_DETECT_OUTDATED", .detection, "disabled", "how it is seen that code of outdated versions still runs")
+    case .detectOutdatedDelay:
+      SettingRow(
+        "LD_DETECT_OUTDATED_DELAY", .number(maximum: 86_400), "1", "seconds from an update to the first look for that"
+      )
+    case .control:
+      SettingRow("LD_CONTROL", .flag, "1", "answer the command luci, for the user of the process and root")
     case .libraryPath:
       SettingRow("LD_LIBRARY_PATH", .list, "", "directories to search first, separated by ':' or ';'")
     case .libraryConf:
@@ -179,6 +191,7 @@ extension SettingKind {
     case .level: return Text("0…7")
     case .format: return Text("text|json")
     case .policy: return Text("report|refuse")
+    case .detection: return Text("disabled|userfaultfd|uprobes|uprobes_deps")
     case .path: return Text("PATH")
     case .list: return Text("LIST")
     }

@@ -73,6 +73,8 @@ public final class Program {
   var host = HostCalls()
   var hostChoices = HostChoices()
   var updater: Updater?
+  /// Whether outdated code still runs; exists with the updater.
+  var stale: StaleDetector?
   var helperThread: Int32 = 0
   /// LD_DEBUG; nil where nothing is asked for.
   var trace: DebugTrace?
@@ -88,6 +90,7 @@ public final class Program {
   var isUpdatePointBound = false
   var isUpdatePointHandedOut = false
   var forkingThread = 0
+  var isForked = false
   /// A thread of the program is in seccomp or in a user namespace of its own, and others may be.
   var isConfined = false
   /// The helper is asked to end, and was ended to come back.

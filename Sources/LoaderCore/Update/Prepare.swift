@@ -140,7 +140,7 @@ extension Updater {
         shared: candidate.shared, object: object, verdict: candidate.verdict, binary: candidate.binary, isFresh: true,
         isMigrated: candidate.isMigrated, needsProgramThread: candidate.needsProgramThread)
     } catch {
-      report(error.event, candidate.shared, cause: error.cause, error.detail)
+      refuse(candidate.shared, error)
       return nil
     }
   }

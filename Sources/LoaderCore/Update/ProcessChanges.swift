@@ -9,7 +9,7 @@ extension Program {
   /// if it is all that keeps the process from being one of a single thread.
   public func beforeAlone(flags: Int) {
     guard hasHelper, flags & Program.demandsOneThread != 0, !lock.isHeld,
-      Process.programThreadCount(hasHelper: true) == 1
+      Process.programThreadCount(helpers: helperCount) == 1
     else { return }
     namespaceBefore = Program.userNamespace
     isHelperInterrupted = stopHelper()
@@ -57,7 +57,7 @@ extension Program {
 
   /// exit(2) of a single thread: the last one of the program ends the process.
   public func beforeThreadExit() {
-    guard hasHelper, !lock.isHeld, Process.programThreadCount(hasHelper: true) == 1 else { return }
+    guard hasHelper, !lock.isHeld, Process.programThreadCount(helpers: helperCount) == 1 else { return }
     _ = stopHelper()
   }
 

@@ -10,6 +10,14 @@ public final class SharedObject {
   /// The file as `__luci_update` last saw it, taken or not.
   var seen: FileStatus?
 
+  /// What was told last of a file that was not taken.
+  struct Refusal: Equatable {
+    let file: FileStatus?
+    let event: StatusEvent
+    let detail: [UInt8]
+  }
+  var refusal: Refusal?
+
   public init(id: Int, _ first: LoadedObject) {
     self.id = id
     name = first.name.withUnsafeBytes { Path(Bytes($0)) }
@@ -39,6 +47,7 @@ public final class SharedObject {
 
   public func adopt(_ version: LoadedObject) {
     version.identity = self
+    refusal = nil
     // Handles may have been given out and taken back since the version was prepared.
     version.openCount = current.openCount
     if !versions.contains(where: { $0 === version }) { versions.append(version) }

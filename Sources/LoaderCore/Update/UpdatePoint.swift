@@ -43,7 +43,7 @@ extension Updater {
         try program.loadNeeds(of: candidate)
         return true
       } catch {
-        report(error.event, candidate.shared, cause: error.cause, error.detail)
+        refuse(candidate.shared, error)
         candidate.discard(room)
         return false
       }
@@ -72,23 +72,6 @@ extension Updater {
       if known.map({ $0.fileStatus }) == before { return true }
     }
     return false
-  }
-
-  /// The executable and the host's objects.
-  func lookAtFixed() {
-    let isFirst = fixed.isEmpty
-    if isFirst {
-      program.lock.lock()
-      noteFixed()
-      program.lock.unlock()
-    }
-    let states = fixed.map { try? FileDescriptor.status(of: $0) }
-    if !isFirst, states.count == fixedSeen.count {
-      for index in states.indices where states[index] != nil && states[index] != fixedSeen[index] {
-        reportFixed([Updater.firstFixed + index])
-      }
-    }
-    fixedSeen = states
   }
 }
 

@@ -13,6 +13,7 @@ extension Program {
       let updater = Updater(self)
       updater.register(graph.objects)
       self.updater = updater
+      stale = StaleDetector(self)
     }
     for object in graph.objects where object.role == .library {
       status.report(.loaded, object: object.name.withUnsafeBytes { Path(Bytes($0)) }, path: object.path)
@@ -96,6 +97,9 @@ extension Program {
     FileDescriptor.closeAll(except: kept)
     do throws(Errno) {
       let wake = try ThreadWake()
+      lock.lock()
+      updater?.noteFixed()
+      lock.unlock()
       // Most processes are over by then. Giving inotify's watches up takes the kernel some milliseconds, for which
       // the end of the process would wait; what changes before the watches are there is seen by the files' status.
       _ = try FileDescriptor.waitForInput([wake.descriptor], nanoseconds: Program.watchDelay)
@@ -146,7 +150,7 @@ extension Program {
 
   public func beforeFork() {
     lock.lock()
-    forkingThread = Process.thread
+    forkingThread = lock.holder
     tlsModules.beforeFork()
     gates.heapLock()
   }
@@ -168,6 +172,8 @@ extension Program {
     status.afterFork()
     updateLock.abandonAfterFork(by: forkingThread)
     updater?.forgetWatches()
+    forgetOutdatedText()
+    isForked = true
     helperStack = 0
     isHelperToEnd = false
     isHelperInterrupted = false

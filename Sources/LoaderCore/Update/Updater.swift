@@ -7,11 +7,9 @@ public final class Updater {
   private(set) var objects: [SharedObject] = []
   private var watched = 0
   /// Files that are watched but can't be replaced: the executable and the host's objects.
-  private(set) var fixed: [Path] = []
-  /// Their state as `__luci_update` last saw it.
-  var fixedSeen: [FileStatus?] = []
+  private var fixed: [(path: Path, known: FileStatus?)] = []
   /// The watcher's number for the first of them, far above all objects.
-  static var firstFixed: Int { 1 << 24 }
+  private static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
   private let debugFiles: DebugFiles?
 
@@ -55,29 +53,43 @@ public final class Updater {
     watched = 0
     isBusy = false
     fixed = []
-    fixedSeen = []
   }
 
-  /// The executable and the C library's family stay as they are; that their files changed is told.
-  private func watchFixed(_ watcher: FileWatcher) {
-    guard fixed.isEmpty else { return }
-    noteFixed()
-    for (index, path) in fixed.enumerated() where path.isAbsolute {
-      // Whether it can be watched or not makes no difference to what the program runs.
-      _ = try? watcher.add(path, id: Updater.firstFixed + index)
-    }
-  }
-
+  /// The executable and the C library's family stay as they are; that their files changed is told. Called when the
+  /// helper starts: a change from then on counts, though the watches come later.
   func noteFixed() {
     // Started directly, the program's path is known; else the kernel has it.
     let asked = program.executablePath
     let executable = asked.isEmpty ? (try? Path("/proc/self/exe").linkTarget()) ?? asked : asked
-    fixed = [executable] + program.hostObjects.map { $0.path }
+    fixed = ([executable] + program.hostObjects.map { $0.path }).map { ($0, try? FileDescriptor.status(of: $0)) }
   }
 
-  func reportFixed(_ ids: [Int]) {
+  private func watchFixed(_ watcher: FileWatcher) {
+    for (index, file) in fixed.enumerated() where file.path.isAbsolute {
+      // Whether it can be watched or not makes no difference to what the program runs.
+      _ = try? watcher.add(file.path, id: Updater.firstFixed + index, known: file.known)
+    }
+  }
+
+  /// What `__luci_update` and a helper without inotify look at themselves.
+  func lookAtFixed() {
+    if fixed.isEmpty {
+      program.lock.lock()
+      noteFixed()
+      program.lock.unlock()
+    }
+    for index in fixed.indices {
+      guard let status = try? FileDescriptor.status(of: fixed[index].path), status != fixed[index].known else {
+        continue
+      }
+      fixed[index].known = status
+      reportFixed([Updater.firstFixed + index])
+    }
+  }
+
+  private func reportFixed(_ ids: [Int]) {
     for id in ids where id >= Updater.firstFixed && id - Updater.firstFixed < fixed.count {
-      let path = fixed[id - Updater.firstFixed]
+      let path = fixed[id - Updater.firstFixed].path
       let detail: StaticString =
         id == Updater.firstFixed
         ? "the executable can't be replaced: restart needed" : "the C library can't be replaced: restart needed"
@@ -88,11 +100,11 @@ public final class Updater {
 
   /// The helper's main loop. It ends where waiting fails, and where updates are left to `__luci_update`.
   func run(_ watcher: FileWatcher) {
+    watchFixed(watcher)
     while true {
       program.lock.lock()
       if program.endsHelperIfAsked() { return program.lock.unlock() }
       let all = objects
-      watchFixed(watcher)
       program.lock.unlock()
       if watched == 0 { tellIfNowhere(all) }
       while watched < all.count {
@@ -100,7 +112,7 @@ public final class Updater {
         watched += 1
       }
       do throws(Errno) {
-        let batch = try watcher.waitForBatch()
+        let batch = try watcher.waitForBatch(until: program.stale?.step(all))
         for id in batch.unwatched where id < all.count {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
@@ -117,7 +129,8 @@ public final class Updater {
 
   /// A process that was forked after chroot(2), or in another mount namespace.
   private func tellIfNowhere(_ all: [SharedObject]) {
-    if all.isEmpty || all.contains(where: { $0.fileStatus != nil }) { return }
+    let used = all.filter { !$0.isGone }
+    if !program.isForked || used.isEmpty || used.contains(where: { $0.fileStatus != nil }) { return }
     program.log.warning(
       "no library of the program is where it was loaded from (chroot?): no updates until one is there")
   }
@@ -132,6 +145,16 @@ public final class Updater {
 
   func report(_ event: StatusEvent, _ shared: SharedObject, cause: StaticString? = nil, _ detail: Text? = nil) {
     program.status.report(event, object: shared.name, path: shared.path, cause: cause, detail: detail)
+  }
+
+  /// Says once why a file is not taken. It is judged again when somebody closes it who only had it open for writing,
+  /// and again it is the same.
+  func refuse(_ shared: SharedObject, _ failure: UpdateFailure) {
+    let file = try? FileDescriptor.status(of: shared.path)
+    let refusal = SharedObject.Refusal(file: file, event: failure.event, detail: failure.detail.bytes)
+    if file != nil, shared.refusal == refusal { return }
+    shared.refusal = refusal
+    report(failure.event, shared, cause: failure.cause, failure.detail)
   }
 
   /// Files that changed together become one update: what can be shown to be safe is committed at once.
@@ -166,7 +189,7 @@ public final class Updater {
       do throws(UpdateFailure) {
         if let candidate = try prepare(shared, watcher) { candidates.append(candidate) }
       } catch {
-        report(error.event, shared, cause: error.cause, error.detail)
+        refuse(shared, error)
       }
     }
     return candidates
@@ -235,7 +258,7 @@ public final class Updater {
           try candidate.bind(context)
         } catch {
           isGate = error.isGate
-          if !isGate { report(error.event, candidate.shared, cause: error.cause, error.detail) }
+          if !isGate { refuse(candidate.shared, error) }
           failed = index
           break
         }
