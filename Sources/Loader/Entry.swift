@@ -129,6 +129,7 @@ func makeGates() -> Gates {
   gates.forkParent = luci_fork_handler_address(1)
   gates.forkChild = luci_fork_handler_address(2)
   gates.heapLock = luci_heap_lock
+  gates.heapRegions = luci_heap_regions
   gates.heapUnlock = luci_heap_unlock
   gates.startHelper = { stack, argument in luci_start_helper(stack, argument) }
   return gates

@@ -180,7 +180,7 @@ struct ConfinementTests {
     let versions = [try await counter.version("two"), try await counter.version("three")]
     let first = try workspace.contents(counter.library)
     let files = Set(try FileManager.default.contentsOfDirectory(atPath: workspace.path))
-    for round in 0..<20 {
+    for round in 0..<8 {
       let program = try await counter.start(.direct, threads: 2, pause: 0, environment: ["LD_SETTLE_TIME": "0"])
       // Killed while the first, second, third… update is under way.
       for index in 0...(round % 4) { try workspace.replace(counter.library, with: versions[index % 2]) }

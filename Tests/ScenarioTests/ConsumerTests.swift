@@ -3,7 +3,7 @@ import Testing
 
 /// Programs that use libraries of Debian under load while these go over Debian's own updates. Whether a library can be
 /// replaced is what `--check` says of the two files; the program's results are right either way.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(5)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .serialized, .timeLimit(.minutes(5)))
 struct ConsumerTests {
   let workspace = try! Workspace()
 
@@ -144,30 +144,25 @@ struct ConsumerTests {
   /// No request may fail, whether a file can be taken or not.
   @Test(.enabled(if: tls.releases.allSatisfy(\.isThere), "no libssl3: tools/subjects fetches it"))
   func tlsServerAndClients() async throws {
-    let (key, certificate) = (workspace.file("key.pem"), workspace.file("certificate.pem"))
-    try await workspace.run(
-      "openssl",
-      ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
-        + ["-keyout", key, "-out", certificate])
+    let (key, certificate) = try await workspace.makeCertificate()
     try await go(Self.tls, [key, certificate])
   }
 
   @Test(
-    .enabled(if: Luci.exists("/usr/sbin/nginx"), "no nginx"),
+    .enabled(if: WebServer.isThere, "no nginx: tools/subjects fetches it"),
     arguments: [curl, http2].filter { $0.releases.allSatisfy(\.isThere) })
   func fetching(consumer: Consumer) async throws {
     let server = try await WebServer(in: workspace)
-    // CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE, CURL_HTTP_VERSION_1_1
-    let version = consumer.releases[0].package == "libcurl4" ? "2" : "5"
+    // CURL_HTTP_VERSION_2TLS, CURL_HTTP_VERSION_1_1
+    let isHTTP2 = consumer.releases[0].package == "libnghttp2-14"
     try await go(
-      consumer, [server.url(http2: version == "5"), version],
-      otherLibraries: version == "5" ? ["libcurl.so.4"] : [])
+      consumer, [server.url(http2: isHTTP2), isHTTP2 ? "4" : "2"], otherLibraries: isHTTP2 ? ["libcurl.so.4"] : [])
     try await server.end()
   }
 
   @Test(
     .enabled(if: database.releases.allSatisfy(\.isThere), "no libpq5: tools/subjects fetches it"),
-    .enabled(if: DatabaseServer.isThere, "no PostgreSQL server"))
+    .enabled(if: DatabaseServer.isThere, "no postgresql-15: tools/subjects fetches it"))
   func queries() async throws {
     let server = try await DatabaseServer(in: workspace)
     try await go(Self.database, ["host=\(server.directory) dbname=postgres user=\(server.user)"])

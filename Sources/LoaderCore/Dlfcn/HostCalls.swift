@@ -18,6 +18,8 @@ public struct HostCalls {
   public internal(set) var process: [UInt64] = [0, 0, 0, 0]
   /// __errno_location
   public internal(set) var errorNumber: UInt64 = 0
+  /// _IO_list_all: all streams of stdio; only glibc has it.
+  public internal(set) var streams: UInt64 = 0
 
   public init() {}
 
@@ -45,5 +47,6 @@ public struct HostCalls {
     threadAtExit = find("__cxa_thread_atexit_impl")
     process = [find("syscall"), find("prctl"), find("unshare"), find("setns")]
     errorNumber = find("__errno_location")
+    streams = find("_IO_list_all")
   }
 }

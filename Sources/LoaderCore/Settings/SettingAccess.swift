@@ -47,6 +47,7 @@ extension Settings {
   /// Where debug files are; nil: they are not used.
   public var debugSymbols: Path? { flag(.debugSymbols) ? path(.debugSymbolsRoot) : nil }
   public var refusesLayoutRisks: Bool { value(of: .layoutCheck).number == 1 }
+  public var waitsForLayouts: Bool { value(of: .layoutCheck).number == 2 }
   public var trustsFiles: Bool { flag(.trustFiles) }
 
   var outdatedDetection: StaleDetector.Mode {

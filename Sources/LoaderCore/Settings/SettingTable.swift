@@ -87,6 +87,7 @@ extension Setting {
       SettingRow("LD_DEPENDENCY_CHECK", .flag, "0", "functions that call a changed function count as changed")
     case .layoutCheck:
       SettingRow(
+<<<<<<< HEAD
         "LD_LAYOUT_CHECK", .policy, "report", "what to do where structures seem to have another layout")
     case .relocateCheck:
       SettingRow(
@@ -97,6 +98,9 @@ extension Setting {
       SettingRow("LD_DEBUG_SYMBOLS", .flag, "0", "compare with the names of separate debug files, found by build id")
     case .debugSymbolsRoot:
       SettingRow("LD_DEBUG_SYMBOLS_ROOT", .path, "/usr/lib/debug", "where these are, in .build-id")
+=======
+        "LD_LAYOUT_CHECK", .policy, "wait", "what to do where structures seem to have another layout")
+>>>>>>> main
     case .trustFiles:
       SettingRow("LD_TRUST_FILES", .flag, "0", "update from files whoever owns them or may write to them")
     case .detectOutdated:
@@ -190,7 +194,7 @@ extension SettingKind {
       return text
     case .level: return Text("0…7")
     case .format: return Text("text|json")
-    case .policy: return Text("report|refuse")
+    case .policy: return Text("wait|report|refuse")
     case .detection: return Text("disabled|userfaultfd|uprobes|uprobes_deps")
     case .path: return Text("PATH")
     case .list: return Text("LIST")

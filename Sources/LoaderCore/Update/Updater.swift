@@ -11,7 +11,12 @@ public final class Updater {
   /// The watcher's number for the first of them, far above all objects.
   private static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
+<<<<<<< HEAD
   private let debugFiles: DebugFiles?
+=======
+  /// Under the program's lock.
+  var waiting: WaitingUpdate?
+>>>>>>> main
 
   init(_ program: Program) {
     self.program = program
@@ -112,7 +117,7 @@ public final class Updater {
         watched += 1
       }
       do throws(Errno) {
-        let batch = try watcher.waitForBatch(until: program.stale?.step(all))
+        let batch = try watcher.waitForBatch(until: earliest(stepWaiting(), program.stale?.step(all)))
         for id in batch.unwatched where id < all.count {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
@@ -127,12 +132,18 @@ public final class Updater {
     }
   }
 
+<<<<<<< HEAD
   /// A process that was forked after chroot(2), or in another mount namespace.
   private func tellIfNowhere(_ all: [SharedObject]) {
     let used = all.filter { !$0.isGone }
     if !program.isForked || used.isEmpty || used.contains(where: { $0.fileStatus != nil }) { return }
     program.log.warning(
       "no library of the program is where it was loaded from (chroot?): no updates until one is there")
+=======
+  private func earliest(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
+    guard let a, let b else { return a ?? b }
+    return min(a, b)
+>>>>>>> main
   }
 
   private func watch(_ shared: SharedObject, _ watcher: FileWatcher) {
@@ -192,22 +203,41 @@ public final class Updater {
         refuse(shared, error)
       }
     }
+<<<<<<< HEAD
     return candidates
+=======
+    program.lock.lock()
+    defer { program.lock.unlock() }
+    candidates = waitIfNeeded(candidates)
+    if candidates.isEmpty { return }
+    if candidates.contains(where: { $0.needsProgramThread }) { return gate(candidates) }
+    let (ready, gated) = bind(candidates)
+    if !gated.isEmpty { return gate(gated) }
+    if ready.isEmpty { return }
+    program.commit(ready)
+    reportUpdated(ready)
+>>>>>>> main
   }
 
   /// An update that still waits for a program thread is taken back, and its objects come into this one.
   private func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
     program.lock.lock()
     defer { program.lock.unlock() }
-    guard let pending = program.gatedUpdate else { return changed }
-    let others = pending.versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
-    program.withdrawGate()
-    return changed + others
+    guard let versions = waiting?.versions ?? program.gatedUpdate?.versions else { return changed }
+    program.standDown()
+    waiting = nil
+    for version in versions { version.discard(room) }
+    return changed + versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
   }
 
   /// The whole batch waits for a program thread.
   private func gate(_ candidates: [NewVersion]) {
+<<<<<<< HEAD
     if !program.isConfined, program.gate(candidates) { return }
+=======
+    program.nextLook = 0
+    if program.gate(candidates) { return }
+>>>>>>> main
     for candidate in candidates {
       report(
         .incompatible, candidate.shared, cause: "program-thread-needed",
@@ -219,7 +249,8 @@ public final class Updater {
     }
   }
 
-  func reportUpdated(_ ready: [NewVersion]) {
+  /// `isQuiet`: it was committed when no object of the old layout lived.
+  func reportUpdated(_ ready: [NewVersion], isQuiet: Bool = false) {
     for version in ready {
       var detail = Text()
       if version.isMigrated { detail.append("state taken over by __luci_serialize and __luci_deserialize; ") }
@@ -229,7 +260,7 @@ public final class Updater {
         risks.appendRisks(version.verdict)
         detail.append("; ")
         detail.append(risks.bytes)
-        warn(version.shared, risks)
+        if isQuiet { detail.append("; none was alive") } else { warn(version.shared, risks) }
       }
       report(.updated, version.shared, cause: nil, detail)
     }
@@ -246,7 +277,11 @@ public final class Updater {
 
   /// Relocates the candidates against each other. One that fails is taken out, and the others, which may have
   /// been bound to it, are mapped anew without it.
+<<<<<<< HEAD
   func bind(_ candidates: [NewVersion], mayCall: Bool = false) -> (ready: [NewVersion], gated: [NewVersion]) {
+=======
+  func bind(_ candidates: [NewVersion]) -> (ready: [NewVersion], gated: [NewVersion]) {
+>>>>>>> main
     var remaining = candidates
     while !remaining.isEmpty {
       let context = UpdateContext(program, remaining.map { ($0.old, $0.object) }, mayCall: mayCall)

@@ -39,6 +39,8 @@ static int use(void **context, unsigned long round) {
   curl_easy_setopt(curl, 10002, url);           /* CURLOPT_URL */
   curl_easy_setopt(curl, 84, version);          /* CURLOPT_HTTP_VERSION */
   curl_easy_setopt(curl, 99, 1L);               /* CURLOPT_NOSIGNAL */
+  curl_easy_setopt(curl, 64, 0L);               /* CURLOPT_SSL_VERIFYPEER */
+  curl_easy_setopt(curl, 81, 0L);               /* CURLOPT_SSL_VERIFYHOST */
   curl_easy_setopt(curl, 20011, take);          /* CURLOPT_WRITEFUNCTION */
   curl_easy_setopt(curl, 10001, (void *)&body); /* CURLOPT_WRITEDATA */
   if (curl_easy_perform(curl) != 0) return 1;

@@ -29,7 +29,7 @@ static int use(void **context, unsigned long round) {
   if (ssh_options_set(session, 1, &port) != 0 || ssh_options_set(session, 0, "localhost") != 0) return 1;
   if (ssh_options_get_port(session, &seen) != 0 || seen != port) return 1;
   /* SSH_KEYTYPE_ED25519 */
-  if (ssh_pki_generate(4, 0, &key) != 0 || ssh_pki_export_privkey_base64(key, NULL, NULL, NULL, &text) != 0) return 1;
+  if (ssh_pki_generate(5, 0, &key) != 0 || ssh_pki_export_privkey_base64(key, NULL, NULL, NULL, &text) != 0) return 1;
   const int wrong = ssh_pki_import_privkey_base64(text, NULL, NULL, NULL, &again) != 0 || ssh_key_cmp(key, again, 1) != 0;
   ssh_string_free_char(text);
   ssh_key_free(key);
