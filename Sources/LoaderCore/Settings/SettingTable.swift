@@ -87,8 +87,7 @@ extension Setting {
       SettingRow("LD_DEPENDENCY_CHECK", .flag, "0", "functions that call a changed function count as changed")
     case .layoutCheck:
       SettingRow(
-<<<<<<< HEAD
-        "LD_LAYOUT_CHECK", .policy, "report", "what to do where structures seem to have another layout")
+        "LD_LAYOUT_CHECK", .policy, "wait", "what to do where structures seem to have another layout")
     case .relocateCheck:
       SettingRow(
         "LD_RELOCATE_CHECK", .flag, "1", "pointers that the program has changed stay as they are at an update")
@@ -98,9 +97,6 @@ extension Setting {
       SettingRow("LD_DEBUG_SYMBOLS", .flag, "0", "compare with the names of separate debug files, found by build id")
     case .debugSymbolsRoot:
       SettingRow("LD_DEBUG_SYMBOLS_ROOT", .path, "/usr/lib/debug", "where these are, in .build-id")
-=======
-        "LD_LAYOUT_CHECK", .policy, "wait", "what to do where structures seem to have another layout")
->>>>>>> main
     case .trustFiles:
       SettingRow("LD_TRUST_FILES", .flag, "0", "update from files whoever owns them or may write to them")
     case .detectOutdated:

@@ -84,7 +84,6 @@ public final class Program {
   let gateStubs = GateStubs()
   /// An update that waits for a program thread; under the lock.
   var gatedUpdate: GatedUpdate?
-<<<<<<< HEAD
   /// Calls that come to a gate wait for the work instead of going on with old code, whose state is being handed over.
   var gateWaits = false
   /// Held while an update is prepared and made, by whichever thread; taken before `lock`.
@@ -104,12 +103,10 @@ public final class Program {
   var helperStack: UInt64 = 0
   var runningHelperStack: UInt64 = 0
   var lastHelperThread: Int32 = 0
-=======
   /// Whether this is the moment for it is being looked at: who comes to a gate waits for the lock.
   var isJudging = false
   /// Before that time (CLOCK_MONOTONIC, nanoseconds) a gate leads on at once.
   var nextLook: UInt64 = 0
->>>>>>> main
   /// Where signal handlers return to in the host's code; looked for when first needed.
   lazy var restorers = findRestorers()
   /// Whether the helper thread runs in this process.

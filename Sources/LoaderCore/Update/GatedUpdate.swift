@@ -45,14 +45,9 @@ extension Program {
       guard let index = gateIndex(slot, old, waiting) else { return false }
       gates.append(.init(index: index, slot: slot, old: old, new: new, owner: nil))
     }
-<<<<<<< HEAD
-    guard !gates.isEmpty else { return false }
-    gatedUpdate = GatedUpdate(versions, gates)
-    gateWaits = versions.contains { $0.isMigrated }
-=======
     guard !gates.isEmpty || waiting != nil else { return false }
     gatedUpdate = GatedUpdate(versions, gates, waiting)
->>>>>>> main
+    gateWaits = versions.contains { $0.isMigrated }
     setSlots(gates) { gateStubs.entry($0.index) }
     return true
   }
@@ -98,12 +93,6 @@ extension Program {
 
   /// On a program thread that called a gated function. Does the work if nobody does, and tells where to go on.
   public func passGate(_ index: UInt64, frame: UInt64) -> UInt64 {
-<<<<<<< HEAD
-    // Whoever holds the lock may be at this very work, or in a constructor that takes long: old code meanwhile. So
-    // in a signal handler, since what it interrupted may be the C library's allocator.
-    guard gatedUpdate != nil, !SignalFrame.mayBeAbove(frame, of: self) else { return gateStubs.decision(index) }
-    if gateWaits { lock.lock() } else if !lock.tryLock() { return gateStubs.decision(index) }
-=======
     guard gatedUpdate != nil, isJudging || nextLook == 0 || ClockTime.monotonic() >= nextLook else {
       return gateStubs.decision(index)
     }
@@ -111,7 +100,6 @@ extension Program {
     // unless nobody may enter it now. So in a signal handler, since what it interrupted may be the C library's
     // allocator.
     guard !SignalFrame.mayBeAbove(frame, of: self), takeLockForGate() else { return gateStubs.decision(index) }
->>>>>>> main
     if lock.isNested {
       lock.unlock()
       return gateStubs.decision(index)
@@ -126,7 +114,8 @@ extension Program {
 
   private func takeLockForGate() -> Bool {
     if lock.tryLock() { return true }
-    guard isJudging else { return false }
+    // Nor may anybody enter code whose state is being handed over.
+    guard isJudging || gateWaits else { return false }
     lock.lock()
     return true
   }
@@ -134,6 +123,8 @@ extension Program {
   /// Under the lock. `frame`: where the calling program thread's frames begin; nil: on the helper.
   func finishGatedUpdate(frame: UInt64?) {
     guard let pending = gatedUpdate, let updater else { return }
+    // The helper calls nothing of the program's.
+    if frame == nil, hasHooks || pending.versions.contains(where: { $0.needsProgramThread }) { return }
     if let waiting = pending.waiting {
       isJudging = true
       let begin = ClockTime.monotonic()

@@ -86,7 +86,7 @@ extension Updater {
       throw UpdateFailure(
         .incompatible, "tls-layout", Text("the new version has thread-local data, the old one has none"))
     }
-    let needsProgramThread = try bringsLibraries(parsed, shared)
+    let needsProgramThread = try bringsLibraries(parsed, shared) || !isBound
     let object = try map(parsed, copy.descriptor, copy.status, verdict, shared, isMigrated: !isBound)
     object.fileContent = copy.bytes
     object.binary = newBinary

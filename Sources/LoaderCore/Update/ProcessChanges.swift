@@ -95,7 +95,9 @@ extension Updater {
         update(known.filter { $0.takeNewFile() }, nil)
       }
       do throws(Errno) {
-        if try FileDescriptor.waitForInput([wake], nanoseconds: Updater.pollInterval) != 0 { wake.drain() }
+        let now = ClockTime.monotonic()
+        let end = earliest(stepWaiting(), now + Updater.pollInterval) ?? now
+        if try FileDescriptor.waitForInput([wake], nanoseconds: end > now ? end - now : 0) != 0 { wake.drain() }
       } catch {
         return
       }

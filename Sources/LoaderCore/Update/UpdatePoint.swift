@@ -28,16 +28,20 @@ extension Updater {
     program.lock.unlock()
     lookAtFixed()
     // What a handler has interrupted may be the C library's allocator.
-    guard known.contains(where: { $0.hasNewFile }), !SignalFrame.mayBeAbove(frame, of: program), settle(known) else {
-      return false
-    }
-    let changed = known.filter { $0.takeNewFile() }
+    let isChanged = known.contains { $0.hasNewFile }
+    guard isChanged || waiting != nil, !SignalFrame.mayBeAbove(frame, of: program) else { return false }
     setBusy(true)
     defer { setBusy(false) }
-    let candidates = prepareAll(changed, nil)
-    if candidates.isEmpty { return false }
+    let changed = isChanged && settle(known) ? known.filter { $0.takeNewFile() } : []
+    let prepared = changed.isEmpty ? [] : prepareAll(changed, nil)
     program.lock.lock()
     defer { program.lock.unlock() }
+    let candidates = waitIfNeeded(prepared)
+    return stepWaiting(frame: frame) || apply(candidates)
+  }
+
+  /// On a program thread, under the lock.
+  private func apply(_ candidates: [NewVersion]) -> Bool {
     let loaded = candidates.filter { candidate in
       do throws(UpdateFailure) {
         try program.loadNeeds(of: candidate)

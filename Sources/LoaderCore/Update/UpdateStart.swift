@@ -124,15 +124,10 @@ extension Program {
     for object in objects where object.role == .library {
       status.report(.loaded, object: object.name.withUnsafeBytes { Path(Bytes($0)) }, path: object.path)
     }
-<<<<<<< HEAD
-    guard let updater else { return }
-    if settings.updatesOpenedObjects { updater.register(objects) }
-=======
     // Their slots have no gates.
     if gatedUpdate?.waiting != nil { standDown() }
-    guard let updater, settings.updatesOpenedObjects else { return }
-    updater.register(objects)
->>>>>>> main
+    guard let updater else { return }
+    if settings.updatesOpenedObjects { updater.register(objects) }
     if helperThread != 0 { try? ThreadWake.wake(thread: helperThread) }
   }
 

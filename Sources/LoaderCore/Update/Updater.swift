@@ -11,12 +11,9 @@ public final class Updater {
   /// The watcher's number for the first of them, far above all objects.
   private static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
-<<<<<<< HEAD
   private let debugFiles: DebugFiles?
-=======
   /// Under the program's lock.
   var waiting: WaitingUpdate?
->>>>>>> main
 
   init(_ program: Program) {
     self.program = program
@@ -132,18 +129,17 @@ public final class Updater {
     }
   }
 
-<<<<<<< HEAD
   /// A process that was forked after chroot(2), or in another mount namespace.
   private func tellIfNowhere(_ all: [SharedObject]) {
     let used = all.filter { !$0.isGone }
     if !program.isForked || used.isEmpty || used.contains(where: { $0.fileStatus != nil }) { return }
     program.log.warning(
       "no library of the program is where it was loaded from (chroot?): no updates until one is there")
-=======
-  private func earliest(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
+  }
+
+  func earliest(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
     guard let a, let b else { return a ?? b }
     return min(a, b)
->>>>>>> main
   }
 
   private func watch(_ shared: SharedObject, _ watcher: FileWatcher) {
@@ -180,13 +176,13 @@ public final class Updater {
       for shared in changed { report(.incompatible, shared, cause: "credentials", Text(error.text)) }
       return
     }
-    let candidates = prepareAll(changed, watcher)
+    var candidates = prepareAll(changed, watcher)
     if candidates.isEmpty { return }
     program.lock.lock()
     defer { program.lock.unlock() }
-    if candidates.contains(where: { $0.needsProgramThread || $0.isMigrated }) || program.hasHooks {
-      return gate(candidates)
-    }
+    candidates = waitIfNeeded(candidates)
+    if candidates.isEmpty { return }
+    if candidates.contains(where: { $0.needsProgramThread }) || program.hasHooks { return gate(candidates) }
     let (ready, gated) = bind(candidates)
     if !gated.isEmpty { return gate(gated) }
     if ready.isEmpty { return }
@@ -203,20 +199,7 @@ public final class Updater {
         refuse(shared, error)
       }
     }
-<<<<<<< HEAD
     return candidates
-=======
-    program.lock.lock()
-    defer { program.lock.unlock() }
-    candidates = waitIfNeeded(candidates)
-    if candidates.isEmpty { return }
-    if candidates.contains(where: { $0.needsProgramThread }) { return gate(candidates) }
-    let (ready, gated) = bind(candidates)
-    if !gated.isEmpty { return gate(gated) }
-    if ready.isEmpty { return }
-    program.commit(ready)
-    reportUpdated(ready)
->>>>>>> main
   }
 
   /// An update that still waits for a program thread is taken back, and its objects come into this one.
@@ -232,12 +215,8 @@ public final class Updater {
 
   /// The whole batch waits for a program thread.
   private func gate(_ candidates: [NewVersion]) {
-<<<<<<< HEAD
-    if !program.isConfined, program.gate(candidates) { return }
-=======
     program.nextLook = 0
-    if program.gate(candidates) { return }
->>>>>>> main
+    if !program.isConfined, program.gate(candidates) { return }
     for candidate in candidates {
       report(
         .incompatible, candidate.shared, cause: "program-thread-needed",
@@ -277,11 +256,7 @@ public final class Updater {
 
   /// Relocates the candidates against each other. One that fails is taken out, and the others, which may have
   /// been bound to it, are mapped anew without it.
-<<<<<<< HEAD
   func bind(_ candidates: [NewVersion], mayCall: Bool = false) -> (ready: [NewVersion], gated: [NewVersion]) {
-=======
-  func bind(_ candidates: [NewVersion]) -> (ready: [NewVersion], gated: [NewVersion]) {
->>>>>>> main
     var remaining = candidates
     while !remaining.isEmpty {
       let context = UpdateContext(program, remaining.map { ($0.old, $0.object) }, mayCall: mayCall)
