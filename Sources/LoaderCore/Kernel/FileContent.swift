@@ -11,6 +11,7 @@ extension FileDescriptor {
     return try file.content(size: status.size)
   }
 
+<<<<<<< HEAD
   /// A file of /proc, which tells no size: at most 1 MiB.
   static func textOfProcess(_ name: StaticString) throws(Errno) -> [UInt8] {
     let file = try open(Path(name))
@@ -27,6 +28,13 @@ extension FileDescriptor {
       }
     }
     content.removeLast(content.count - done)
+=======
+  /// What one call reads of the first `size` bytes: all of a file of /proc that is no longer.
+  func beginning(size: Int) throws(Errno) -> [UInt8] {
+    var content = [UInt8](repeating: 0, count: size)
+    let count = try content.fill(from: self, at: 0)
+    content.removeLast(size - count)
+>>>>>>> s2-speed
     return content
   }
 
