@@ -74,6 +74,9 @@ public final class LoadedObject {
   public var binary: Binary?
   /// Which object this is a version of; nil for the executable and the host's.
   public var identity: SharedObject?
+  /// The version whose memory holds this one's state; nil: it does so itself.
+  public var stateHome: LoadedObject?
+  public var stateOwner: LoadedObject { stateHome ?? self }
   /// The way from this version's state to the home of that state; nil for a first version.
   public var binding: StateBinding?
 

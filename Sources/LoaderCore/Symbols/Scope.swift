@@ -24,6 +24,9 @@ public final class Scope {
   /// For many look-ups, until the scope changes.
   public private(set) var run: LookupRun?
 
+  /// LD_DYNAMIC_WEAK: the first definition that is not weak, before the first weak one.
+  public var prefersStrong = false
+
   public init() {}
 
   /// Makes ready for about `references` look-ups in a row, where that pays.
@@ -64,7 +67,11 @@ public final class Scope {
   public func replacing(_ pairs: [(old: LoadedObject, new: LoadedObject)]) -> Scope {
     let copy = Scope()
     copy.objects = objects
+<<<<<<< HEAD
     copy.filters = filters
+=======
+    copy.prefersStrong = prefersStrong
+>>>>>>> s2-hooks
     for pair in pairs { copy.replace(pair.old, by: pair.new) }
     return copy
   }
@@ -79,9 +86,23 @@ public final class Scope {
     public static var pltEntries: Exclusion { Exclusion(rawValue: 2) }
   }
 
-  /// The first definition, weak or not (as ld.so does without LD_DYNAMIC_WEAK).
+  /// The first definition; weak or not, unless strong ones are preferred (ld.so(8), LD_DYNAMIC_WEAK).
   public func find(_ name: SymbolName, version: SymbolVersion?, excluding: Exclusion = []) -> Definition? {
+<<<<<<< HEAD
     find(name, version: version, excluding: excluding, from: 0)
+=======
+    var weak: Definition?
+    for object in objects {
+      if excluding.contains(.executable), object.role == .executable { continue }
+      if let found = object.definition(of: name, version: version) {
+        if excluding.contains(.pltEntries), found.symbol.isUndefined { continue }
+        let definition = Definition(object: object, index: found.index, symbol: found.symbol)
+        if !prefersStrong || !found.symbol.isWeak { return definition }
+        if weak == nil { weak = definition }
+      }
+    }
+    return weak
+>>>>>>> s2-hooks
   }
 
   /// The first definition behind `object`, for RTLD_NEXT.
