@@ -51,6 +51,43 @@ final class OutdatedVersion {
   /// Whether the address is one of its text that can be away.
   func watches(_ address: UInt64) -> Bool { isWatched && texts.contains { $0.range.contains(address) } }
 
+  enum Finding {
+    case unknown, inUse, quiet, retired
+
+    var word: StaticString {
+      switch self {
+      case .unknown: "unknown"
+      case .inUse: "in-use"
+      case .quiet: "quiet"
+      case .retired: "retired"
+      }
+    }
+  }
+
+  /// What is known about its use now.
+  var finding: Finding {
+    guard isWatched, obstacle == nil else { return uses > 0 ? .inUse : .unknown }
+    guard awaySince != nil else { return .inUse }
+    return .quiet
+  }
+
+  var report: Text {
+    var fields = JSONFields()
+    fields.add("version", UInt64(number))
+    fields.add("state", finding.word)
+    fields.add("outdated_since", time: outdatedTime)
+    if let obstacle { fields.add("obstacle", obstacle) }
+    if let awaySince { fields.add("unused_ms", (ClockTime.monotonic() - awaySince) / 1_000_000) }
+    fields.add("uses", uses)
+    if let lastUse { fields.add("last_use", time: lastUse) }
+    if let lastPlace {
+      var text = Text()
+      lastPlace.write(to: &text)
+      fields.add("last_function", text)
+    }
+    return fields.object
+  }
+
   func place(of address: UInt64) -> CodePlace {
     if names == nil { names = CodeNames(version) }
     return names?.place(of: address &- version.bias) ?? CodePlace(name: [], offset: 0, address: 0)

@@ -32,9 +32,44 @@ final class StaleDetector {
   private var delay: UInt64 { program.settings.detectionDelaySeconds * 1_000_000_000 }
   private var firstInterval: UInt64 { max(delay, StaleDetector.shortestInterval) }
 
+  private var isPaused = false
+
+  /// Somebody asked for it, or wants it no more.
+  func setWanted(_ isWanted: Bool) {
+    mode = isWanted ? .userfaultfd : .disabled
+    if !isWanted { releaseAll() }
+  }
+
+  /// While paused all text is there.
+  func setPaused(_ paused: Bool) {
+    isPaused = paused
+    if paused { releaseAll() }
+  }
+
+  private func releaseAll() {
+    for version in versions { release(version) }
+    versions = []
+  }
+
+  /// The versions that are watched, as far as they are known by now; on the helper.
+  var currentVersions: [OutdatedVersion] {
+    takeUses()
+    return versions
+  }
+
+  var description: StaticString {
+    if obstacle != nil { return "impossible" }
+    switch mode {
+    case .disabled: return "disabled"
+    case .userfaultfd: return "userfaultfd"
+    case .uprobes: return "uprobes"
+    case .uprobesWithDependants: return "uprobes_deps"
+    }
+  }
+
   /// Does what is due; on the helper, without Luci's lock. Returns when there is more to do, nil: when woken.
   func step(_ objects: [SharedObject]) -> UInt64? {
-    guard mode == .userfaultfd, obstacle == nil else { return nil }
+    guard mode == .userfaultfd, obstacle == nil, !isPaused else { return nil }
     let now = ClockTime.monotonic()
     discover(objects, now)
     takeUses()

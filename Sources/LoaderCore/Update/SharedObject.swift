@@ -7,6 +7,8 @@ public final class SharedObject {
   /// In order of mapping. The first is the home of all state that it has.
   public private(set) var versions: [LoadedObject]
   public private(set) var current: LoadedObject
+  /// What was current before.
+  private(set) var previous: LoadedObject?
 
   public init(id: Int, _ first: LoadedObject) {
     self.id = id
@@ -28,6 +30,7 @@ public final class SharedObject {
   /// The same path was opened again.
   func revive(_ first: LoadedObject) {
     isGone = false
+    previous = nil
     versions = [first]
     current = first
     first.identity = self
@@ -39,6 +42,7 @@ public final class SharedObject {
     version.openCount = current.openCount
     if !versions.contains(where: { $0 === version }) { versions.append(version) }
     current.binary = nil
+    previous = current
     current = version
   }
 

@@ -56,6 +56,7 @@ extension Program {
     var kept: [FileDescriptor] = []
     if let descriptor = status.descriptor { kept.append(descriptor) }
     FileDescriptor.closeAll(except: kept)
+    CurrentThread.setName("ld-luci")
     do throws(Errno) {
       let wake = try ThreadWake()
       // Most processes are over by then. Giving inotify's watches up takes the kernel some milliseconds, for which

@@ -11,6 +11,10 @@ public final class Updater {
   /// The watcher's number for the first of them, far above all objects.
   private static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
+  /// No object is replaced for the time being (`luci pause`); files that changed meanwhile.
+  var isPaused = false
+  private var postponed: [Int] = []
+  private var desk: AskDesk?
 
   init(_ program: Program) { self.program = program }
 
@@ -42,6 +46,10 @@ public final class Updater {
 
   /// In a forked child, whose helper has to put up watches of its own.
   func forgetWatches() {
+    // The copy may be half changed: left as it is.
+    if let desk { _ = Unmanaged.passRetained(desk) }
+    desk = nil
+    isPaused = false
     watched = 0
     isBusy = false
     fixed = []
@@ -73,6 +81,7 @@ public final class Updater {
 
   /// The helper's main loop.
   func run(_ watcher: FileWatcher) {
+    openDesk(watcher)
     while true {
       program.lock.lock()
       let all = objects
@@ -88,7 +97,8 @@ public final class Updater {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
         reportFixed(batch.changed)
-        let changed = batch.changed.filter { $0 < all.count }
+        desk?.serve()
+        let changed = takeChanged(batch.changed.filter { $0 < all.count })
         if !changed.isEmpty { update(changed.map { all[$0] }, watcher) }
       } catch {
         var text = Text("no further updates: waiting for changes failed: ")
@@ -96,6 +106,21 @@ public final class Updater {
         return program.log.warning(text)
       }
     }
+  }
+
+  /// Without it nobody can ask, and that is all.
+  private func openDesk(_ watcher: FileWatcher) {
+    guard program.settings.answersControl else { return }
+    desk = try? AskDesk(self)
+    watcher.alsoWaitsFor = desk?.channel.requests
+  }
+
+  /// What has changed now and while updates were paused.
+  private func takeChanged(_ changed: [Int]) -> [Int] {
+    postponed += changed.filter { !postponed.contains($0) }
+    if isPaused { return [] }
+    defer { postponed = [] }
+    return postponed
   }
 
   private func watch(_ shared: SharedObject, _ watcher: FileWatcher) {
@@ -127,6 +152,11 @@ public final class Updater {
         report(error.event, shared, cause: error.cause, error.detail)
       }
     }
+    apply(candidates)
+  }
+
+  /// Binds and commits what was prepared, or puts gates up for it.
+  func apply(_ candidates: [NewVersion]) {
     program.lock.lock()
     defer { program.lock.unlock() }
     if candidates.contains(where: { $0.needsProgramThread }) { return gate(candidates) }
