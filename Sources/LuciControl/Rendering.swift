@@ -27,7 +27,7 @@ public enum Rendering {
     case .json: return json(status)
     case .openMetrics: return OpenMetrics.text([status])
     case .table:
-      var head = "\(status.program), process \(status.pid): \(Table.harmless(summary(status)))\n"
+      var head = Table.harmless("\(status.program), process \(status.pid): \(summary(status))") + "\n"
       var table = Table(["OBJECT", "VERSION", "SINCE", "STALE", "NOTES"])
       for object in status.objects {
         table.add([

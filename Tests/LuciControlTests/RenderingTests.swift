@@ -1,5 +1,5 @@
 import Foundation
-import LuciControl
+@testable import LuciControl
 import Testing
 
 struct RenderingTests {
@@ -39,7 +39,7 @@ struct RenderingTests {
   @Test func metrics() {
     let lines = Rendering.processes([status(.yes)], as: .openMetrics).split(separator: "\n")
     #expect(lines.last == "# EOF")
-    let labels = #"pid="7",program="/bin/\#u{1b}[31mx\"\\\\""#
+    let labels = "pid=\"7\",program=\"/bin/\u{1b}[31mx\\\"\\\\\""
     #expect(lines.contains { $0 == "luci_process_stale{\(labels),luci_process_stale=\"yes\"} 1" }, "\(lines)")
     #expect(lines.contains { $0.hasPrefix("luci_object_outdated_uses_total{") && $0.hasSuffix(" 3") })
     for line in lines where !line.hasPrefix("#") { #expect(line.contains("} ")) }

@@ -21,7 +21,7 @@ struct ProcessReport {
     text = fields.object
   }
 
-  private static func programPath(_ program: Program) -> Path {
+  static func programPath(_ program: Program) -> Path {
     let known = program.executablePath
     return known.isEmpty ? (try? Path("/proc/self/exe").linkTarget()) ?? known : known
   }

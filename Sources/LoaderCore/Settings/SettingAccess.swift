@@ -45,6 +45,7 @@ extension Settings {
     StaleDetector.Mode(rawValue: UInt8(truncatingIfNeeded: value(of: .detectOutdated).number)) ?? .disabled
   }
   var detectionDelaySeconds: UInt64 { value(of: .detectOutdatedDelay).number }
+  var retireSeconds: UInt64 { value(of: .retireTime).number }
   var answersControl: Bool { flag(.control) }
 
   /// Directories; an empty path stands for the working directory (ld.so(8)).

@@ -3,7 +3,7 @@ public enum Setting: UInt8, CaseIterable, Sendable {
   case logLevel, logFile, logFileAppend, logTimeAbsolute
   case statusInfo, earlyStatusInfo, statusFormat
   case dynamicUpdate, dynamicDlupdate, settleTime, skipIdentical, forceUpdate, layoutCheck, trustFiles
-  case detectOutdated, detectOutdatedDelay, control
+  case detectOutdated, detectOutdatedDelay, retireTime, control
   case libraryPath, preload, bindNow, debug, debugOutput, showAuxv, traceLoadedObjects
 }
 
@@ -87,6 +87,9 @@ extension Setting {
       SettingRow(
         "LD_DETECT_OUTDATED_DELAY", .number(maximum: 86_400), "1", "seconds from an update to the first look for that"
       )
+    case .retireTime:
+      SettingRow(
+        "LD_RETIRE_TIME", .number(maximum: 86_400), "10", "seconds without use until an outdated version is given up")
     case .control:
       SettingRow("LD_CONTROL", .flag, "1", "answer the command luci, for the user of the process and root")
     case .libraryPath:

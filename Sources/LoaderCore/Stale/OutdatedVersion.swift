@@ -5,6 +5,8 @@ final class OutdatedVersion {
     case unwatched
     /// Its text was taken away; `present` lists the pages that came back.
     case away
+    /// The same, and it counts as given up.
+    case retired
     /// It can't be watched, or no longer.
     case unwatchable
   }
@@ -32,6 +34,8 @@ final class OutdatedVersion {
   /// Since when all its text has been away; nil: some of it is there.
   var awaySince: UInt64?
   var uses: UInt64 = 0
+  /// What was reported.
+  var told: [UInt64] = []
   var lastUse: ClockTime?
   /// The last function that was used.
   var lastPlace: CodePlace?
@@ -46,7 +50,14 @@ final class OutdatedVersion {
     self.interval = interval
   }
 
-  var isWatched: Bool { phase == .away }
+  /// Threads that were not seen without it since then; nil: nobody has looked.
+  var unseenThreads: [Int32]?
+  /// A thread whose stack leads back into it.
+  var holder: Int32?
+  /// Why it is not known whether a stack leads back into it.
+  var waitsFor: StaticString?
+
+  var isWatched: Bool { phase == .away || phase == .retired }
 
   /// Whether the address is one of its text that can be away.
   func watches(_ address: UInt64) -> Bool { isWatched && texts.contains { $0.range.contains(address) } }
@@ -67,7 +78,8 @@ final class OutdatedVersion {
   /// What is known about its use now.
   var finding: Finding {
     guard isWatched, obstacle == nil else { return uses > 0 ? .inUse : .unknown }
-    guard awaySince != nil else { return .inUse }
+    if phase == .retired { return .retired }
+    guard awaySince != nil, holder == nil else { return .inUse }
     return .quiet
   }
 
@@ -78,6 +90,8 @@ final class OutdatedVersion {
     fields.add("outdated_since", time: outdatedTime)
     if let obstacle { fields.add("obstacle", obstacle) }
     if let awaySince { fields.add("unused_ms", (ClockTime.monotonic() - awaySince) / 1_000_000) }
+    if let holder { fields.add("thread", UInt64(holder)) }
+    if let waitsFor { fields.add("waits_for", waitsFor) }
     fields.add("uses", uses)
     if let lastUse { fields.add("last_use", time: lastUse) }
     if let lastPlace {

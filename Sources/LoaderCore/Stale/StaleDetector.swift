@@ -16,6 +16,7 @@ final class StaleDetector {
   private var lostUses: UInt64 = 0
   /// Threads of Luci's besides the helper.
   private(set) var threadCount: UInt32 = 0
+  private(set) var serverThread: Int32 = 0
 
   /// More functions and threads than that are counted, but not reported one by one.
   private static var reportLimit: Int { 4096 }
@@ -29,8 +30,19 @@ final class StaleDetector {
     mode = program.settings.outdatedDetection
   }
 
+  /// Return addresses of signal handlers.
+  private(set) lazy var restorers = program.findRestorers()
+  private var scratch: UInt64 = 0
+  var retireTime: UInt64 { program.settings.retireSeconds * 1_000_000_000 }
+
+  /// A page for whoever needs one for a moment.
+  func scratchPage() throws(Errno) -> UInt64 {
+    if scratch == 0 { scratch = try Mapping.anonymous(Segments.pageSize, .readWrite) }
+    return scratch
+  }
+
   private var delay: UInt64 { program.settings.detectionDelaySeconds * 1_000_000_000 }
-  private var firstInterval: UInt64 { max(delay, StaleDetector.shortestInterval) }
+  var firstInterval: UInt64 { max(delay, StaleDetector.shortestInterval) }
 
   private var isPaused = false
 
@@ -109,9 +121,10 @@ final class StaleDetector {
     }
     switch version.phase {
     case .unwatched: begin(version)
-    case .away: takeAwayAgain(version)
-    case .unwatchable: break
+    case .away: if version.awaySince == nil { takeAwayAgain(version) }
+    case .unwatchable, .retired: break
     }
+    considerRetiring(version, now)
   }
 
   // MARK: Taking away
@@ -178,7 +191,7 @@ final class StaleDetector {
   // MARK: Uses
 
   /// What the server noted since.
-  private func takeUses() {
+  func takeUses() {
     guard let server else { return }
     while let use = server.ring.take() {
       guard let version = versions.first(where: { $0.watches(use.address) }) else { continue }
@@ -192,11 +205,18 @@ final class StaleDetector {
     }
   }
 
-  private func note(_ version: OutdatedVersion, _ time: UInt64) {
+  func note(_ version: OutdatedVersion, _ time: UInt64) {
     version.uses += 1
     version.lastUse = ClockTime.now()
+    let wasAway = version.awaySince != nil
+    // Rare uses are looked for at once again.
+    if let since = version.awaySince, time > since + 4 * version.interval { version.interval = firstInterval }
+    version.phase = .away
     version.awaySince = nil
-    if version.due == .max {
+    version.unseenThreads = nil
+    version.holder = nil
+    version.waitsFor = nil
+    if wasAway {
       version.due = time + version.interval
       version.interval = min(version.interval * 2, firstInterval * StaleDetector.longestInterval)
     }
@@ -210,13 +230,18 @@ final class StaleDetector {
     key.combine(place.address)
     key.combine(UInt64(UInt32(bitPattern: use.thread)))
     guard told.count < StaleDetector.reportLimit, told.insert(key.value).inserted else { return }
+    version.told.append(key.value)
     program.status.report(OutdatedUse(use, version, place, caller(of: use, place)).record)
   }
 
   /// Whoever called the function: at its first instruction, the word on top of the stack is the return address.
-  private func caller(of use: FaultRing.Use, _ place: CodePlace) -> LoadedObject? {
-    guard place.offset == 0, use.top != 0 else { return nil }
-    return program.registry.object(containing: use.top) ?? program.hostObjects.first { $0.contains(use.top) }
+  private func caller(of use: FaultRing.Use, _ place: CodePlace) -> Path? {
+    guard place.offset == 0, use.top != 0,
+      let object = program.registry.object(containing: use.top)
+        ?? program.hostObjects.first(where: { $0.contains(use.top) })
+    else { return nil }
+    if object.role == .executable { return ProcessReport.programPath(program).lastComponent }
+    return object.name.isEmpty ? object.path.lastComponent : object.name.withUnsafeBytes { Path(Bytes($0)) }
   }
 
   // MARK: The server
@@ -226,7 +251,7 @@ final class StaleDetector {
     do throws(Errno) {
       let server = try FaultServer(helper: CurrentThread.id)
       self.server = server
-      do throws(Errno) { try program.startFaultServer() } catch {
+      do throws(Errno) { serverThread = try program.startFaultServer() } catch {
         server.faults.descriptor.close()
         throw error
       }
@@ -240,6 +265,13 @@ final class StaleDetector {
       program.log.warning(text)
       return nil
     }
+  }
+
+  /// A use after the version was given up is news again.
+  func forgetTold(of version: OutdatedVersion) {
+    told.subtract(version.told)
+    version.told = []
+    version.interval = firstInterval
   }
 
   func runServer() { server?.run() }
