@@ -10,17 +10,23 @@ public struct CheckVerdict: Codable, Sendable {
   /// applicable, refused, same.
   public var verdict: String
   public var reasons: [Reason]?
-  public var reason_count: Int?
-  public var needs_program_thread: Bool?
+  public var reasonCount: Int?
+  public var needsProgramThread: Bool?
+
+  enum CodingKeys: String, CodingKey {
+    case verdict, reasons
+    case reasonCount = "reason_count"
+    case needsProgramThread = "needs_program_thread"
+  }
 
   public var isApplicable: Bool { verdict == "applicable" || verdict == "same" }
 
   public var text: String {
     var lines = [verdict == "same" ? "same content as what runs" : verdict]
     lines += (reasons ?? []).map { "  " + Table.harmless($0.detail) }
-    let more = (reason_count ?? 0) - (reasons?.count ?? 0)
+    let more = (reasonCount ?? 0) - (reasons?.count ?? 0)
     if more > 0 { lines.append("  and \(more) more") }
-    if needs_program_thread == true { lines.append("  needs a thread of the program: indirect functions") }
+    if needsProgramThread == true { lines.append("  needs a thread of the program: indirect functions") }
     return lines.joined(separator: "\n") + "\n"
   }
 }

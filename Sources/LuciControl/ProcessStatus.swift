@@ -3,10 +3,17 @@ public struct ProcessStatus: Codable, Equatable, Sendable {
   public var pid: Int
   public var program: String
   public var time: String
+  /// CLOCK_MONOTONIC at that time.
+  public var clock: Int?
   public var paused: Bool
   public var detection: String
   public var stale: Staleness
   public var objects: [ObjectStatus]
+
+  enum CodingKeys: String, CodingKey {
+    case pid, program, time, paused, detection, stale, objects
+    case clock = "clock_ns"
+  }
 
   public init(
     pid: Int, program: String, time: String, paused: Bool, detection: String, stale: Staleness,
@@ -62,12 +69,17 @@ public struct OutdatedStatus: Codable, Equatable, Sendable {
   public var state: String
   public var obstacle: String?
   public var unusedMilliseconds: Int?
+  /// A thread whose stack leads back into it.
+  public var thread: Int?
+  /// What stands in the way of saying that it is no longer in use.
+  public var waitsFor: String?
   public var uses: Int
   public var lastUse: String?
   public var lastFunction: String?
 
   enum CodingKeys: String, CodingKey {
-    case version, state, obstacle, uses
+    case version, state, obstacle, thread, uses
+    case waitsFor = "waits_for"
     case unusedMilliseconds = "unused_ms"
     case lastUse = "last_use"
     case lastFunction = "last_function"

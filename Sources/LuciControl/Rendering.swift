@@ -59,6 +59,8 @@ public enum Rendering {
     for version in object.outdated ?? [] {
       var text = "version \(version.version) \(version.state)"
       if version.state == "in-use", let function = version.lastFunction { text += " (\(function))" }
+      if let thread = version.thread { text += " (on the stack of thread \(thread))" }
+      if let waits = version.waitsFor { text += ": \(waits)" }
       if let obstacle = version.obstacle { text += ": \(obstacle)" }
       notes.append(text)
     }

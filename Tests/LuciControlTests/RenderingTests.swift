@@ -1,6 +1,7 @@
 import Foundation
-@testable import LuciControl
 import Testing
+
+@testable import LuciControl
 
 struct RenderingTests {
   private func status(_ stale: Staleness, refused: Refusal? = nil) -> ProcessStatus {

@@ -13,6 +13,7 @@ struct ProcessReport {
     fields.add("pid", UInt64(CurrentThread.process))
     fields.add("program", ProcessReport.programPath(program))
     fields.add("time", time: .now())
+    fields.add("clock_ns", ClockTime.monotonic())
     fields.add("paused", updater.isPaused)
     fields.add("detection", program.stale?.description ?? "disabled")
     let objects = updater.objects.filter { !$0.isGone }

@@ -34,6 +34,8 @@ final class OutdatedVersion {
   /// Since when all its text has been away; nil: some of it is there.
   var awaySince: UInt64?
   var uses: UInt64 = 0
+  /// Since it became outdated, or was given up.
+  var wasUsed = false
   /// What was reported.
   var told: [UInt64] = []
   var lastUse: ClockTime?
@@ -79,7 +81,8 @@ final class OutdatedVersion {
   var finding: Finding {
     guard isWatched, obstacle == nil else { return uses > 0 ? .inUse : .unknown }
     if phase == .retired { return .retired }
-    guard awaySince != nil, holder == nil else { return .inUse }
+    // What was seen in use stays so until it is given up.
+    guard awaySince != nil, holder == nil, !wasUsed else { return .inUse }
     return .quiet
   }
 

@@ -26,6 +26,7 @@ extension StaleDetector {
     takeUses()
     guard version.awaySince == awaySince, version.unseenThreads?.isEmpty ?? false else { return }
     version.phase = .retired
+    version.wasUsed = false
     version.due = .max
     version.waitsFor = nil
     forgetTold(of: version)

@@ -28,6 +28,8 @@ final class StaleDetector {
   init(_ program: Program) {
     self.program = program
     mode = program.settings.outdatedDetection
+    // A debugger that comes later must find all text where it is, to put breakpoints into it.
+    if program.settings.debug.contains(.images) { obstacle = "LD_DEBUG=1" }
   }
 
   /// Return addresses of signal handlers.
@@ -212,6 +214,7 @@ final class StaleDetector {
     // Rare uses are looked for at once again.
     if let since = version.awaySince, time > since + 4 * version.interval { version.interval = firstInterval }
     version.phase = .away
+    version.wasUsed = true
     version.awaySince = nil
     version.unseenThreads = nil
     version.holder = nil

@@ -67,6 +67,8 @@ extension Updater {
       detail.appendRisks(verdict)
       throw UpdateFailure(.incompatible, "layout-risk", detail)
     }
+    let givesImages = program.settings.debug.contains(.images)
+    if givesImages { VersionImage.keep(shared.current) }
     if let known {
       return NewVersion(shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false)
     }
@@ -77,6 +79,7 @@ extension Updater {
     let needsProgramThread = try bringsLibraries(parsed, shared)
     let object = try map(parsed, copy.descriptor, copy.status, verdict, shared)
     object.fileContent = copy.bytes
+    if givesImages { VersionImage.keep(object) }
     object.binary = newBinary
     object.privateCopy = copy
     return NewVersion(
@@ -120,6 +123,7 @@ extension Updater {
       defer { file.close() }
       let object = try map(parsed, file, copy.status, candidate.verdict, candidate.shared)
       object.fileContent = copy.bytes
+      object.imageName = candidate.object.imageName
       object.binary = candidate.binary
       object.privateCopy = copy
       return NewVersion(

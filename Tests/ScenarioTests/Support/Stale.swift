@@ -8,7 +8,7 @@ struct StaleProgram {
   let program: RunningProgram
   var library: String { workspace.file(Self.name) }
 
-  static let quick = ["LD_DETECT_OUTDATED": "userfaultfd", "LD_DETECT_OUTDATED_DELAY": "0", "LD_RETIRE_TIME": "1"]
+  static let quick = ["LD_DETECT_OUTDATED": "userfaultfd", "LD_DETECT_OUTDATED_DELAY": "0", "LD_RETIRE_TIME": "3"]
 
   /// - Parameter prefix: a command that starts the program, such as setpriv.
   init(
@@ -81,9 +81,14 @@ struct StaleProgram {
         var version: Int
         var state: String
         var uses: Int
-        var unused_ms: Int?
+        var unused: Int?
         var thread: Int?
-        var isAway: Bool { unused_ms != nil }
+        var isAway: Bool { unused != nil }
+
+        enum CodingKeys: String, CodingKey {
+          case version, state, uses, thread
+          case unused = "unused_ms"
+        }
       }
       var object: String
       var version: Int
@@ -92,23 +97,36 @@ struct StaleProgram {
       var outdated: [Old]?
     }
     var pid: Int
+    var clock: Int
     var stale: String
     var paused: Bool
     var objects: [Object]
+
+    enum CodingKeys: String, CodingKey {
+      case pid, stale, paused, objects
+      case clock = "clock_ns"
+    }
   }
 
-  func status() throws -> Status {
-    let (_, text) = try luci(["status", "\(program.pid)", "--json"])
-    return try JSONDecoder().decode(Status.self, from: Data(text.utf8))
-  }
+  func status() throws -> Status { try Luci.status(of: program.pid) }
 
   func stale(_ expected: String) async throws {
     try await program.wait(for: "stale: \(expected)") { _ in try status().stale == expected ? true : nil }
   }
 
+  @discardableResult
+  func luci(_ arguments: [String]) throws -> (status: Int32, output: String) { try Luci.run(arguments) }
+
+  func end() async throws {
+    let ending = try await program.end()
+    guard ending == .exit(0) else { throw Failure("\(program.seen)") }
+  }
+}
+
+extension Luci {
   /// Runs the tool and returns its exit status and output.
   @discardableResult
-  func luci(_ arguments: [String]) throws -> (status: Int32, output: String) {
+  static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: Luci.tool)
     process.arguments = arguments
@@ -122,13 +140,13 @@ struct StaleProgram {
     return (process.terminationStatus, String(decoding: data, as: UTF8.self))
   }
 
-  func end() async throws {
-    let ending = try await program.end()
-    guard ending == .exit(0) else { throw Failure("\(program.seen)") }
+  static func status(of pid: pid_t) throws -> StaleProgram.Status {
+    let (_, text) = try run(["status", "\(pid)", "--json"])
+    do { return try JSONDecoder().decode(StaleProgram.Status.self, from: Data(text.utf8)) } catch {
+      throw Failure("luci status: \(text)")
+    }
   }
-}
 
-extension Luci {
   /// The tool `luci`, beside this test.
   static let tool: String = {
     let products = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
