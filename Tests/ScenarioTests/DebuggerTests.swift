@@ -47,9 +47,10 @@ struct DebuggerTests {
 
   /// With LD_DEBUG=1 a debugger that comes after two updates has names in all three versions, although their files are
   /// gone: it stops in old and in new code.
-  @Test func versionsHaveImages() async throws {
+  @Test(arguments: Start.luci)
+  func versionsHaveImages(start: Start) async throws {
     let stale = try await StaleProgram(
-      in: workspace, environment: StaleProgram.quick.merging(["LD_DEBUG": "1"]) { $1 })
+      in: workspace, start: start, environment: StaleProgram.quick.merging(["LD_DEBUG": "1"]) { $1 })
     try await stale.update(to: "two")
     try await stale.update(to: "three")
     let script = workspace.file("commands")

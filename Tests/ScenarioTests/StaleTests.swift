@@ -125,6 +125,43 @@ struct StaleTests {
     try await stale.end()
   }
 
+  /// As root: the kernel tells of calls of functions that changed, and of nothing else.
+  @Test(arguments: ["uprobes", "uprobes_deps"])
+  func callsOfChangedFunctionsAreProbed(mode: String) async throws {
+    try #require(geteuid() == 0 && Luci.exists("/sys/bus/event_source/devices/uprobe/type"), "needs root and uprobes")
+    let stale = try await StaleProgram(
+      in: workspace, environment: StaleProgram.quick.merging(["LD_DETECT_OUTDATED": mode]) { $1 })
+    try await stale.update(to: "changed")
+    try await stale.textIsAway()
+    #expect(try await stale.ask("call") == "callback one")
+    let use = try await stale.reported("stale_callback")
+    #expect(use.thread == Int(stale.program.pid) && use.offset == 0)
+    #expect(try await stale.ask("fork") == "child callback one, status 0")
+    #expect(try await stale.ask("renew") == "renewed")
+    #expect(try await stale.ask("call") == "callback changed")
+    try await stale.stale("no")
+    #expect(stale.uses.count == 1)
+    try await stale.end()
+  }
+
+  /// Where the kernel forbids it the program runs on, and one line says so.
+  @Test func probesForbidden() async throws {
+    try #require(geteuid() == 0, "needs root to become somebody else")
+    chown(workspace.path, 65534, 65534)
+    let stale = try await StaleProgram(
+      in: workspace, environment: StaleProgram.quick.merging(["LD_DETECT_OUTDATED": "uprobes"]) { $1 },
+      prefix: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+    try await stale.update(to: "changed")
+    try await stale.program.wait(for: "the warning") { $0.errors.isEmpty ? nil : true }
+    #expect(try await stale.ask("call") == "callback one")
+    try await stale.update(to: "two")
+    #expect(try await stale.ask("version") == "version two")
+    let warnings = stale.program.seen.errors.split(separator: "\n")
+    #expect(warnings.count == 1 && warnings[0].contains("outdated code is not detected: uprobes"), "\(warnings)")
+    #expect(try stale.status().stale == "unknown")
+    try await stale.end()
+  }
+
   @Test func disabledUnlessAskedFor() async throws {
     let stale = try await StaleProgram(in: workspace, environment: ["LD_RETIRE_TIME": "0"])
     let threads = stale.program.threads.count

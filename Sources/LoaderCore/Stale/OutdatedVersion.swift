@@ -23,6 +23,8 @@ final class OutdatedVersion {
   /// Why it is unwatchable.
   var obstacle: StaticString?
   var texts: [TextRange] = []
+  /// Instead of taking text away.
+  var probes: UprobeSet?
   /// Pages that were put back since they were last taken away.
   var present: [UInt64] = []
   /// Pages that somebody has changed stay where they are.

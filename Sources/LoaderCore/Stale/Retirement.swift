@@ -16,7 +16,9 @@ extension StaleDetector {
     version.due = now + max(StaleDetector.pause, firstInterval / 2)
     do throws(Errno) {
       // Whatever mapped a page without telling, it counts as a use.
-      guard try isAway(version) else { return note(version, now) }
+      if version.probes == nil {
+        guard try isAway(version) else { return note(version, now) }
+      }
       try searchStacks(version)
     } catch {
       version.waitsFor = "threads can't be looked at"
@@ -27,7 +29,8 @@ extension StaleDetector {
     guard version.awaySince == awaySince, version.unseenThreads?.isEmpty ?? false else { return }
     version.phase = .retired
     version.wasUsed = false
-    version.due = .max
+    // Probes are read, text that comes back tells.
+    version.due = version.probes == nil ? .max : now + StaleDetector.pollInterval
     version.waitsFor = nil
     forgetTold(of: version)
     program.log.write(.info) { text in

@@ -50,6 +50,7 @@ final class StaleDetector {
 
   /// Somebody asked for it, or wants it no more.
   func setWanted(_ isWanted: Bool) {
+    if isWanted == (mode != .disabled) { return }
     mode = isWanted ? .userfaultfd : .disabled
     if !isWanted { releaseAll() }
   }
@@ -83,7 +84,7 @@ final class StaleDetector {
 
   /// Does what is due; on the helper, without Luci's lock. Returns when there is more to do, nil: when woken.
   func step(_ objects: [SharedObject]) -> UInt64? {
-    guard mode == .userfaultfd, obstacle == nil, !isPaused else { return nil }
+    guard mode != .disabled, obstacle == nil, !isPaused else { return nil }
     let now = ClockTime.monotonic()
     discover(objects, now)
     takeUses()
@@ -109,8 +110,9 @@ final class StaleDetector {
 
   /// Its text is ordinary memory again. Uses that are on their way are nobody's.
   private func release(_ version: OutdatedVersion) {
-    guard let server else { return }
-    for text in version.texts { try? server.faults.unregister(text.range) }
+    version.probes?.close()
+    version.probes = nil
+    if let server { for text in version.texts { try? server.faults.unregister(text.range) } }
     version.phase = .unwatched
   }
 
@@ -122,9 +124,12 @@ final class StaleDetector {
       return
     }
     switch version.phase {
-    case .unwatched: begin(version)
+    case .unwatched: mode == .userfaultfd ? begin(version) : beginProbing(version)
+    case .away,
+      .retired where version.probes != nil:
+      takeHits(of: version)
     case .away: if version.awaySince == nil { takeAwayAgain(version) }
-    case .unwatchable, .retired: break
+    case .unwatchable, .retired: return
     }
     considerRetiring(version, now)
   }
@@ -194,6 +199,7 @@ final class StaleDetector {
 
   /// What the server noted since.
   func takeUses() {
+    for version in versions where version.probes != nil { takeHits(of: version) }
     guard let server else { return }
     while let use = server.ring.take() {
       guard let version = versions.first(where: { $0.watches(use.address) }) else { continue }
@@ -225,7 +231,7 @@ final class StaleDetector {
     }
   }
 
-  private func report(_ use: FaultRing.Use, _ version: OutdatedVersion) {
+  func report(_ use: FaultRing.Use, _ version: OutdatedVersion) {
     let place = version.place(of: use.instruction == 0 ? use.address : use.instruction)
     version.lastPlace = place
     var key = FNV1a()
@@ -262,12 +268,19 @@ final class StaleDetector {
       return server
     } catch {
       server = nil
-      obstacle = "the kernel forbids it"
-      var text = Text("outdated code is not detected: userfaultfd: ")
-      text.append(error.text)
-      program.log.warning(text)
+      give(up: "userfaultfd", error)
       return nil
     }
+  }
+
+  /// Told once: from here on nothing is seen in this process.
+  func give(up what: StaticString, _ error: Errno) {
+    obstacle = "the kernel forbids it"
+    var text = Text("outdated code is not detected: ")
+    text.append(what)
+    text.append(": ")
+    text.append(error.text)
+    program.log.warning(text)
   }
 
   /// A use after the version was given up is news again.

@@ -19,6 +19,8 @@ struct StaleProgram {
     try await workspace.library(Self.name, "stale-lib.c")
     try await workspace.library("two/" + Self.name, "stale-lib.c", flags: ["-DVERSION=\"two\""])
     try await workspace.library("three/" + Self.name, "stale-lib.c", flags: ["-DVERSION=\"three\""])
+    try await workspace.library(
+      "changed/" + Self.name, "stale-lib.c", flags: ["-DVERSION=\"changed\"", "-DCHANGED"])
     try await workspace.compile("stale", "stale.c", flags: ["-lstale", "-pthread"], start: start)
     var command = prefix
     if start == .direct { command.append(Luci.loader ?? "") }
