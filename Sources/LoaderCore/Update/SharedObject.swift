@@ -7,6 +7,7 @@ public final class SharedObject {
   /// In order of mapping. The first is the home of all state that it has.
   public private(set) var versions: [LoadedObject]
   public private(set) var current: LoadedObject
+<<<<<<< HEAD
   /// The file as `__luci_update` last saw it, taken or not.
   var seen: FileStatus?
 
@@ -17,6 +18,10 @@ public final class SharedObject {
     let detail: [UInt8]
   }
   var refusal: Refusal?
+=======
+  /// What was current before.
+  private(set) var previous: LoadedObject?
+>>>>>>> s2-stale
 
   public init(id: Int, _ first: LoadedObject) {
     self.id = id
@@ -39,6 +44,7 @@ public final class SharedObject {
   /// The same path was opened again.
   func revive(_ first: LoadedObject) {
     isGone = false
+    previous = nil
     versions = [first]
     current = first
     seen = first.status
@@ -52,6 +58,7 @@ public final class SharedObject {
     version.openCount = current.openCount
     if !versions.contains(where: { $0 === version }) { versions.append(version) }
     current.binary = nil
+    previous = current
     current = version
   }
 

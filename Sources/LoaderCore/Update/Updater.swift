@@ -11,9 +11,16 @@ public final class Updater {
   /// The watcher's number for the first of them, far above all objects.
   private static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
+<<<<<<< HEAD
   private let debugFiles: DebugFiles?
   /// Under the program's lock.
   var waiting: WaitingUpdate?
+=======
+  /// No object is replaced for the time being (`luci pause`); files that changed meanwhile.
+  var isPaused = false
+  private var postponed: [Int] = []
+  private var desk: AskDesk?
+>>>>>>> s2-stale
 
   init(_ program: Program) {
     self.program = program
@@ -52,6 +59,10 @@ public final class Updater {
 
   /// In a forked child, whose helper has to put up watches of its own.
   func forgetWatches() {
+    // The copy may be half changed: left as it is.
+    if let desk { _ = Unmanaged.passRetained(desk) }
+    desk = nil
+    isPaused = false
     watched = 0
     isBusy = false
     fixed = []
@@ -102,7 +113,11 @@ public final class Updater {
 
   /// The helper's main loop. It ends where waiting fails, and where updates are left to `__luci_update`.
   func run(_ watcher: FileWatcher) {
+<<<<<<< HEAD
     watchFixed(watcher)
+=======
+    openDesk(watcher)
+>>>>>>> s2-stale
     while true {
       program.lock.lock()
       if program.endsHelperIfAsked() { return program.lock.unlock() }
@@ -119,7 +134,8 @@ public final class Updater {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
         reportFixed(batch.changed)
-        let changed = batch.changed.filter { $0 < all.count }
+        desk?.serve()
+        let changed = takeChanged(batch.changed.filter { $0 < all.count })
         if !changed.isEmpty { update(changed.map { all[$0] }, watcher) }
       } catch {
         var text = Text("no further updates: waiting for changes failed: ")
@@ -129,6 +145,7 @@ public final class Updater {
     }
   }
 
+<<<<<<< HEAD
   /// A process that was forked after chroot(2), or in another mount namespace.
   private func tellIfNowhere(_ all: [SharedObject]) {
     let used = all.filter { !$0.isGone }
@@ -140,6 +157,21 @@ public final class Updater {
   func earliest(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
     guard let a, let b else { return a ?? b }
     return min(a, b)
+=======
+  /// Without it nobody can ask, and that is all.
+  private func openDesk(_ watcher: FileWatcher) {
+    guard program.settings.answersControl else { return }
+    desk = try? AskDesk(self)
+    watcher.alsoWaitsFor = desk?.channel.requests
+  }
+
+  /// What has changed now and while updates were paused.
+  private func takeChanged(_ changed: [Int]) -> [Int] {
+    postponed += changed.filter { !postponed.contains($0) }
+    if isPaused { return [] }
+    defer { postponed = [] }
+    return postponed
+>>>>>>> s2-stale
   }
 
   private func watch(_ shared: SharedObject, _ watcher: FileWatcher) {
@@ -176,8 +208,24 @@ public final class Updater {
       for shared in changed { report(.incompatible, shared, cause: "credentials", Text(error.text)) }
       return
     }
+<<<<<<< HEAD
     var candidates = prepareAll(changed, watcher)
     if candidates.isEmpty { return }
+=======
+    var candidates: [NewVersion] = []
+    for shared in withdrawPending(changed) {
+      do throws(UpdateFailure) {
+        if let candidate = try prepare(shared, watcher) { candidates.append(candidate) }
+      } catch {
+        report(error.event, shared, cause: error.cause, error.detail)
+      }
+    }
+    apply(candidates)
+  }
+
+  /// Binds and commits what was prepared, or puts gates up for it.
+  func apply(_ candidates: [NewVersion]) {
+>>>>>>> s2-stale
     program.lock.lock()
     defer { program.lock.unlock() }
     candidates = waitIfNeeded(candidates)
