@@ -12,12 +12,16 @@ public final class Binary {
   let slotNames: SlotNames
   public let code: CodeTable
 
-  public init(_ bytes: Bytes) throws(ELFError) {
+  /// Names for debuggers from a file of their own, for an object that is stripped.
+  public let debugSymbols: SymbolTable?
+
+  public init(_ bytes: Bytes, debugSymbols: SymbolTable? = nil) throws(ELFError) {
+    self.debugSymbols = debugSymbols
     file = try ObjectFile(bytes)
     sections = try file.sections()
     regions = try RegionMap(file, sections)
     relocations = try RelocationIndex(file)
-    symbols = try SymbolIndex(file, sections)
+    symbols = try SymbolIndex(file, sections, debugSymbols)
     state = StateLayout(file, regions)
     slotNames = SlotNames(regions, relocations, symbols)
     (map, code) = try Binary.decode(file, slotNames)
