@@ -83,7 +83,7 @@ let package = Package(
     .target(name: "BeanTool", dependencies: ["Bean", "CZydis"]),
     .executableTarget(
       name: "BeanCommand",
-      dependencies: ["BeanTool", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: ["Bean", "BeanTool", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "ToolTests", dependencies: ["BeanTool", "Bean"]),
     .testTarget(name: "BeanTests", dependencies: ["Bean", "CZydis"]),
     .testTarget(name: "LoaderCoreTests", dependencies: ["LoaderCore"]),

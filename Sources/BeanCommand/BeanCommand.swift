@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bean
 import BeanTool
 import Foundation
 
@@ -8,7 +9,7 @@ struct BeanCommand: ParsableCommand {
     commandName: "bean",
     abstract: "Tell what changed between two binaries, and whether a running program can take the new one.",
     subcommands: [
-      Check.self, Diff.self, DiffStat.self, Map.self, Hash.self, FindDebug.self,
+      Check.self, Diff.self, DiffStat.self, Map.self, Graph.self, Compare.self, Hash.self, FindDebug.self,
     ])
 }
 
@@ -85,6 +86,12 @@ enum Output {
     } catch let error as ToolError {
       write(Array("bean: \(error)\n".utf8), to: STDERR_FILENO)
       throw ExitCode(2)
+    }
+  }
+
+  static func write(_ text: Text, to path: String) throws {
+    do { try Data(text.bytes).write(to: URL(fileURLWithPath: path), options: .atomic) } catch {
+      throw ToolError("\(path): can't be written")
     }
   }
 

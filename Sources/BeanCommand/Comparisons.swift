@@ -42,4 +42,25 @@ extension BeanCommand {
 
     func run() throws { try Output.end { try MapTool.run(files.old, files.new, options.tool) } }
   }
+
+  struct Compare: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Many versions of one library: what changed from each to the next, and where a restart is needed.",
+      discussion: "Exit 0: no step needs a restart, 1: some does, 2: error.")
+
+    @Argument(
+      help: "A directory with a file or a directory for each version, or files, oldest first.", completion: .file())
+    var paths: [String]
+    @Option(name: .long, help: "Write one self-contained page to this file.", completion: .file(extensions: ["html"]))
+    var html: String?
+    @OptionGroup var options: CommonOptions
+
+    func run() throws {
+      try Output.end {
+        let (result, page) = try CompareTool.run(paths, options.tool)
+        if let html { try Output.write(page, to: html) }
+        return result
+      }
+    }
+  }
 }

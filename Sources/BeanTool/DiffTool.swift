@@ -11,9 +11,11 @@ public struct DiffTool {
   private let dependencies: (old: DependencyHash, new: DependencyHash)?
 
   init(_ oldPath: String, _ newPath: String, _ options: ToolOptions) throws {
-    self.options = options
-    old = try Subject(oldPath, options)
-    new = try Subject(newPath, options)
+    self.init(try Subject(oldPath, options), try Subject(newPath, options), options)
+  }
+
+  init(_ old: Subject, _ new: Subject, _ options: ToolOptions) {
+    (self.old, self.new, self.options) = (old, new, options)
     comparison = ItemComparison(old.table, new.table, relaxation: options.relaxation)
     changes = comparison.changes()
     dependencies = options.includesDependencies ? (DependencyHash(old.table), DependencyHash(new.table)) : nil
@@ -27,6 +29,14 @@ public struct DiffTool {
     result.code = interface.isEmpty && !tool.changes.contains { $0.isDifference } ? 0 : 1
     result.text = options.isJSON ? tool.json(interface) : tool.text(interface)
     return result
+  }
+
+  /// Without colours and listings.
+  func plainText(_ interface: InterfaceChanges) -> Text {
+    var options = self.options
+    options.usesColours = false
+    options.verbosity = min(options.verbosity, 1)
+    return DiffTool(old, new, options).text(interface)
   }
 
   private func text(_ interface: InterfaceChanges) -> Text {
