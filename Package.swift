@@ -80,7 +80,10 @@ let package = Package(
     .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev"])]),
     // What the command `bean` does. The target of the command itself can't be called bean: its files would lie beside
     // those of Bean where names that differ in case only are one.
-    .target(name: "BeanTool", dependencies: ["Bean", "CZydis"]),
+    .target(name: "BeanTool", dependencies: ["Bean", "CZydis", "DebugLayout"]),
+    .systemLibrary(name: "CElfutils", providers: [.apt(["libdw-dev"])]),
+    // Debug information. Apart from what imports CKernel: both have their own elf.h.
+    .target(name: "DebugLayout", dependencies: ["CElfutils"]),
     .executableTarget(
       name: "BeanCommand",
       dependencies: ["Bean", "BeanTool", .product(name: "ArgumentParser", package: "swift-argument-parser")]),

@@ -9,7 +9,8 @@ struct BeanCommand: ParsableCommand {
     commandName: "bean",
     abstract: "Tell what changed between two binaries, and whether a running program can take the new one.",
     subcommands: [
-      Check.self, Diff.self, DiffStat.self, Map.self, Graph.self, Compare.self, Hash.self, FindDebug.self,
+      Check.self, Diff.self, DiffStat.self, Map.self, Graph.self, Compare.self, Hash.self, DebugHash.self,
+      FindDebug.self,
     ])
 }
 
@@ -88,6 +89,9 @@ enum Output {
       throw ExitCode(2)
     }
   }
+
+  /// For people and scripts that wait for it; at once, whatever standard output is.
+  static func note(_ line: String) { write(Array("\(line)\n".utf8), to: STDOUT_FILENO) }
 
   static func write(_ text: Text, to path: String) throws {
     do { try Data(text.bytes).write(to: URL(fileURLWithPath: path), options: .atomic) } catch {

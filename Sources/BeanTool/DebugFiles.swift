@@ -63,7 +63,7 @@ public struct DebugLinks {
 
 /// Searches separate debug files.
 public struct DebugFiles {
-  private let root: String
+  let root: String
 
   public init(root: String?) { self.root = root ?? "/" }
 
