@@ -59,16 +59,29 @@ final class DebugInformation {
     dwarf_setalt(handle, other.handle)
   }
 
-  /// The top entry of each compile and partial unit, and of each type unit.
-  func forEachUnit(_ body: (Dwarf_Die) throws -> Void) rethrows {
+  /// The top entry of each compile, partial and type unit, those of the alternate file included that are imported:
+  /// dwz moves thread-local variables, too, whose places are the same in several files.
+  func units() -> [Dwarf_Die] {
+    var found: [Dwarf_Die] = []
+    var known: Set<UInt> = []
+    forEachUnit { if known.insert($0.identity).inserted { found.append($0) } }
+    var index = 0
+    while index < found.count {
+      for child in found[index].children where Int(child.tag) == DW_TAG_imported_unit {
+        guard let other = child.reference(DW_AT_import), known.insert(other.identity).inserted else { continue }
+        found.append(other)
+      }
+      index += 1
+    }
+    return found
+  }
+
+  private func forEachUnit(_ body: (Dwarf_Die) -> Void) {
     var unit: OpaquePointer?
     var (die, split) = (Dwarf_Die(), Dwarf_Die())
     // Of split units only a skeleton is here, the rest is in a .dwo file, where that is still there.
-    while dwarf_get_units(handle, unit, &unit, nil, nil, &die, &split) == 0 { try body(split.cu != nil ? split : die) }
+    while dwarf_get_units(handle, unit, &unit, nil, nil, &die, &split) == 0 { body(split.cu != nil ? split : die) }
   }
-
-  /// The same of what dwz moved away.
-  func forEachAlternateUnit(_ body: (Dwarf_Die) throws -> Void) rethrows { try alternate?.forEachUnit(body) }
 
   /// Addresses of functions that other objects can see, from the symbol table; nil where the file has none.
   func globalFunctions() -> Set<UInt64>? {

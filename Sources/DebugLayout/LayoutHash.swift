@@ -13,11 +13,11 @@ public struct LayoutHash {
   public init(_ path: String, findAlternate: (String, [UInt8]) -> String?) throws {
     let information = try DebugInformation(path, findAlternate: findAlternate)
     let layout = TypeLayout()
-    information.forEachUnit { layout.collect($0) }
-    information.forEachAlternateUnit { layout.collect($0) }
+    let units = information.units()
+    for unit in units { layout.collect(unit) }
     let exported = information.globalFunctions()
     var roots = 0
-    information.forEachUnit { LayoutHash.addRoots($0, layout, exported, &roots) }
+    for unit in units { LayoutHash.addRoots(unit, layout, exported, &roots) }
     guard roots > 0 else { throw DebugError("\(path): no debug information about variables or functions") }
     var types: [(name: String, layout: String)] = []
     for (name, layouts) in layout.layouts { for text in layouts.sorted() { types.append((name, text)) } }
