@@ -38,7 +38,11 @@ public func luciMissingFunction(_ linkMap: UInt64, _ index: UInt64) {
 
 @_cdecl("luci_helper_main")
 public func luciHelperMain(_ argument: UInt64) {
-  runningProgram?.runHelper()
+  if argument == 1 {
+    runningProgram?.runFaultServer()
+  } else {
+    runningProgram?.runHelper()
+  }
   Process.exitThread()
 }
 

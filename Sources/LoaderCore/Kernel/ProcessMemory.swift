@@ -25,6 +25,11 @@ public enum ProcessMemory {
     luci_store_release(pointer(address).assumingMemoryBound(to: UInt64.self), value)
   }
 
+  @inline(__always)
+  public static func loadAtomically(at address: UInt64) -> UInt64 {
+    luci_load_acquire(pointer(address).assumingMemoryBound(to: UInt64.self))
+  }
+
   public static func copy(from source: UInt64, to target: UInt64, count: UInt64) {
     if count == 0 { return }
     pointer(target).copyMemory(from: pointer(source), byteCount: Int(count))

@@ -41,6 +41,12 @@ extension Settings {
   public var refusesLayoutRisks: Bool { value(of: .layoutCheck).number == 1 }
   public var trustsFiles: Bool { flag(.trustFiles) }
 
+  var outdatedDetection: StaleDetector.Mode {
+    StaleDetector.Mode(rawValue: UInt8(truncatingIfNeeded: value(of: .detectOutdated).number)) ?? .disabled
+  }
+  var detectionDelaySeconds: UInt64 { value(of: .detectOutdatedDelay).number }
+  var answersControl: Bool { flag(.control) }
+
   /// Directories; an empty path stands for the working directory (ld.so(8)).
   public var libraryPath: [Path] { list(.libraryPath, (58, 59), keepingEmpty: true) }
   public var preload: [Path] { list(.preload, (58, 32), keepingEmpty: false) }

@@ -67,6 +67,8 @@ public final class Program {
   var host = HostCalls()
   var hostChoices = HostChoices()
   var updater: Updater?
+  /// Whether outdated code still runs; exists with the updater.
+  var stale: StaleDetector?
   var helperThread: Int32 = 0
   /// LD_DEBUG; nil where nothing is asked for.
   var trace: DebugTrace?

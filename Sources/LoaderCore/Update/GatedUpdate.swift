@@ -96,7 +96,7 @@ extension Program {
       }
     } catch {
       for version in pending.versions {
-        updater.report(error.event, version.shared, cause: error.cause, error.detail)
+        updater.refuse(version.shared, error)
       }
       withdrawGate()
       return
