@@ -17,7 +17,7 @@ public struct DebugLinks {
     for section in sections.all where !section.isNoBits {
       guard let content = file.slice(at: section.fileOffset, count: section.size) else { continue }
       // SHT_NOTE
-      if section.type == 7, buildID.isEmpty { buildID = DebugLinks.buildID(content) }
+      if section.type == 7, buildID.isEmpty { buildID = Notes.buildID(content)?.copy() ?? [] }
       if section.name == Bytes(".gnu_debuglink"), let name = content.cString(at: 0, limit: 4096) {
         let place = (name.count + 4) & ~3
         if let crc = content.load(UInt32.self, at: place) { link = (String(bytes: name), crc) }
@@ -28,34 +28,14 @@ public struct DebugLinks {
         alternate = (String(bytes: name), rest.copy())
       }
     }
-    if buildID.isEmpty, sections.all.isEmpty { try addSegmentNotes(file, header) }
+    if buildID.isEmpty, sections.all.isEmpty { buildID = try ObjectFile(file).buildID?.copy() ?? [] }
   }
 
-  private mutating func addSegmentNotes(_ file: Bytes, _ header: FileHeader) throws(ELFError) {
-    let object = try ObjectFile(file)
-    for range in object.segments.notes {
-      guard buildID.isEmpty, let content = object.image.bytes(at: range.start, count: range.count) else { continue }
-      buildID = DebugLinks.buildID(content)
+  /// Throws `ToolError` with the path.
+  public init(of path: String) throws {
+    self = try InputFile.withContent(of: path) { (bytes) in
+      do throws(ELFError) { return try DebugLinks(bytes) } catch { throw error.message(path) }
     }
-  }
-
-  /// gABI, "Note Section": sizes of name and descriptor, type, both padded to four bytes.
-  private static func buildID(_ notes: Bytes) -> [UInt8] {
-    var offset: UInt64 = 0
-    while let nameSize = notes.load(UInt32.self, at: offset), let size = notes.load(UInt32.self, at: offset + 4),
-      let type = notes.load(UInt32.self, at: offset + 8)
-    {
-      let name = offset + 12
-      let content = name + (UInt64(nameSize) + 3) & ~3
-      // NT_GNU_BUILD_ID
-      if type == 3, let owner = notes.slice(at: name, count: UInt64(nameSize)), owner == Bytes("GNU\0"),
-        let descriptor = notes.slice(at: content, count: UInt64(size)), size <= 64
-      {
-        return descriptor.copy()
-      }
-      offset = content + (UInt64(size) + 3) & ~3
-    }
-    return []
   }
 
   public var buildIDText: String { buildID.map { String(format: "%02x", $0) }.joined() }
@@ -75,12 +55,11 @@ public struct DebugFiles {
   }
 
   /// All places in the order in which they count; the first without problem is the file.
-  public func candidates(for file: InputFile) throws -> [Candidate] {
-    let links: DebugLinks
-    do throws(ELFError) { links = try DebugLinks(file.bytes) } catch { throw error.message(file.path) }
+  public func candidates(for file: String) throws -> [Candidate] {
+    let links = try DebugLinks(of: file)
     var found: [Candidate] = []
-    for (path, crc) in places(file.path, links) {
-      let problem = problem(path, links, crc, file.path)
+    for (path, crc) in places(file, links) {
+      let problem = problem(path, links, crc, file)
       found.append(Candidate(path: path, problem: problem))
       if problem == nil { break }
     }
@@ -107,20 +86,22 @@ public struct DebugFiles {
 
   private func problem(_ path: String, _ links: DebugLinks, _ crc: UInt32?, _ own: String) -> String? {
     guard FileManager.default.fileExists(atPath: path) else { return "no such file" }
-    guard let file = try? InputFile(path) else { return "can't be read" }
-    guard let other = try? DebugLinks(file.bytes) else { return "no ELF file" }
+    guard let other = try? DebugLinks(of: path) else { return "no ELF file that can be read" }
     if URL(fileURLWithPath: path).resolvingSymlinksInPath() == URL(fileURLWithPath: own).resolvingSymlinksInPath() {
       return "the file itself"
     }
     if !links.buildID.isEmpty, !other.buildID.isEmpty {
       return links.buildID == other.buildID ? nil : "another build-id"
     }
-    if let crc { return CRC32.of(file.bytes) == crc ? nil : "another checksum" }
+    if let crc {
+      let isSame = try? InputFile.withContent(of: path) { CRC32.of($0) == crc }
+      return isSame ?? false ? nil : "another checksum"
+    }
     return "no build-id"
   }
 
   /// The names of the debug file, or of the file itself where it is not stripped.
-  func symbols(for file: InputFile) -> (file: InputFile, symbols: SymbolTable)? {
+  func symbols(for file: String) -> (file: InputFile, symbols: SymbolTable)? {
     guard let candidates = try? candidates(for: file),
       let path = candidates.last(where: { $0.problem == nil })?.path, let debug = try? InputFile(path),
       let header = try? FileHeader(debug.bytes), let sections = try? Sections(debug.bytes, header),

@@ -41,10 +41,10 @@ public final class DebugHashService {
   /// A file with debug information wins over one without.
   private func note(_ path: String) {
     guard let handle = FileHandle(forReadingAtPath: path), let head = try? handle.read(upToCount: 4),
-      head.elementsEqual([0x7f, 0x45, 0x4c, 0x46]), let file = try? InputFile(path),
-      let links = try? DebugLinks(file.bytes), !links.buildID.isEmpty
+      head.elementsEqual([0x7f, 0x45, 0x4c, 0x46]), let links = try? DebugLinks(of: path), !links.buildID.isEmpty
     else { return }
-    if files[links.buildIDText] == nil || DebugHashTool.hasDebugInformation(file) { files[links.buildIDText] = path }
+    let hasInformation = try? InputFile.withContent(of: path, DebugHashTool.hasDebugInformation)
+    if files[links.buildIDText] == nil || hasInformation ?? false { files[links.buildIDText] = path }
   }
 
   /// One line for one line: `hash HEX` for a build-id in hexadecimal, `unknown` where there is no debug

@@ -21,11 +21,11 @@ public enum DebugHashTool {
   }
 
   private static func json(_ path: String, _ hash: LayoutHash, _ options: ToolOptions) throws -> Text {
-    let file = try InputFile(path)
+    let links = try DebugLinks(of: path)
     var writer = JSONWriter()
     writer.object { (writer) in
       writer.field("file", path)
-      writer.field("build_id", (try? DebugLinks(file.bytes))?.buildIDText ?? "")
+      writer.field("build_id", links.buildIDText)
       writer.field("hash", hash.text)
       writer.field("types", hash.types.count)
     }
@@ -35,11 +35,10 @@ public enum DebugHashTool {
 
   /// Of the file itself where it has debug information, else of its separate debug file.
   static func hash(of path: String, root: String?) throws -> LayoutHash {
-    let file = try InputFile(path)
     let files = DebugFiles(root: root)
     var source = path
-    if !hasDebugInformation(file) {
-      guard let found = try files.candidates(for: file).last(where: { $0.problem == nil }) else {
+    if try !InputFile.withContent(of: path, hasDebugInformation) {
+      guard let found = try files.candidates(for: path).last(where: { $0.problem == nil }) else {
         throw ToolError("\(path): no debug information, here or in a separate file")
       }
       source = found.path
@@ -49,8 +48,8 @@ public enum DebugHashTool {
     } catch let error as DebugError { throw ToolError(error.description) }
   }
 
-  static func hasDebugInformation(_ file: InputFile) -> Bool {
-    guard let header = try? FileHeader(file.bytes), let sections = try? Sections(file.bytes, header) else {
+  static func hasDebugInformation(_ file: Bytes) -> Bool {
+    guard let header = try? FileHeader(file), let sections = try? Sections(file, header) else {
       return false
     }
     return sections.all.contains {

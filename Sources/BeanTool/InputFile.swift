@@ -10,8 +10,9 @@ public struct ToolError: Error, CustomStringConvertible {
 
 /// A file's content in memory of its own: what is analysed can't change, or be cut off, meanwhile.
 ///
-/// The memory stays for as long as the object; `Bytes` and everything made from them refer to it.
-public final class InputFile {
+/// The memory is never given back: `Bytes`, and all that is made from them, refer to it without keeping it, and a
+/// command ends soon. What runs for long, or only glances at a file, uses `withContent`.
+public struct InputFile {
   public let path: String
   private let memory: UnsafeMutableRawPointer
   private let count: Int
@@ -49,7 +50,12 @@ public final class InputFile {
     count = filled
   }
 
-  deinit { free(memory) }
+  /// Calls `body` with a file's content, which is gone afterwards.
+  public static func withContent<R>(of path: String, _ body: (Bytes) throws -> R) throws -> R {
+    let file = try InputFile(path)
+    defer { free(file.memory) }
+    return try body(file.bytes)
+  }
 
   private static func error(_ path: String) -> ToolError { ToolError("\(path): \(String(cString: strerror(errno)))") }
 }

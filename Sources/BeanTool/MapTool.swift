@@ -121,7 +121,7 @@ public enum MapTool {
 public enum FindDebugTool {
   /// Exit code 0: found, 1: not found.
   public static func run(_ path: String, _ options: ToolOptions) throws -> ToolResult {
-    let candidates = try DebugFiles(root: options.root).candidates(for: try InputFile(path))
+    let candidates = try DebugFiles(root: options.root).candidates(for: path)
     var result = ToolResult()
     let found = candidates.last { $0.problem == nil }
     result.code = found == nil ? 1 : 0

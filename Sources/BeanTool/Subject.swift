@@ -30,8 +30,6 @@ public struct ToolResult {
 /// A file that a command looks at, read and understood.
 public final class Subject {
   public let file: InputFile
-  /// Keeps the bytes that names of `binary` lie in.
-  private let debugFile: InputFile?
   public let binary: Binary
   public private(set) lazy var table = ItemTable(binary, options.items)
   private let options: ToolOptions
@@ -40,8 +38,7 @@ public final class Subject {
     self.options = options
     file = try InputFile(path)
     var debug: (file: InputFile, symbols: SymbolTable)?
-    if options.usesDebugSymbols { debug = DebugFiles(root: options.root).symbols(for: file) }
-    debugFile = debug?.file
+    if options.usesDebugSymbols { debug = DebugFiles(root: options.root).symbols(for: path) }
     do throws(ELFError) { binary = try Binary(file.bytes, debugSymbols: debug?.symbols) } catch {
       throw error.message(path)
     }

@@ -59,7 +59,9 @@ struct HashTests {
   /// Functions in another order have the same hashes.
   @Test func orderDoesNotMatter() throws {
     let parts = chain.split(separator: "\n").dropFirst(2).map(String.init)
-    let turned = "#define APART __attribute__((noipa))\nint leaf(int), apart(int); static int even(int), odd(int);\n" + parts.reversed().joined(separator: "\n")
+    let turned =
+      "#define APART __attribute__((noipa))\nint leaf(int), apart(int); static int even(int), odd(int);\n"
+      + parts.reversed().joined(separator: "\n")
     let (a, b) = (try library.build(chain, options), try library.build(turned, options))
     for dependencies in [false, true] {
       let (old, new) = (try hashes(a, dependencies: dependencies), try hashes(b, dependencies: dependencies))

@@ -39,6 +39,9 @@ extension Settings {
   public var skipsIdentical: Bool { flag(.skipIdentical) }
   public var forcesUpdate: Bool { flag(.forceUpdate) }
   public var refusesLayoutRisks: Bool { value(of: .layoutCheck).number == 1 }
+  public var debugHashAddress: DebugHashAddress? {
+    value(of: .debugHash).text.withUnsafeBytes { DebugHashAddress(Bytes($0)) }
+  }
   public var trustsFiles: Bool { flag(.trustFiles) }
 
   var outdatedDetection: StaleDetector.Mode {

@@ -2,7 +2,7 @@
 public enum Setting: UInt8, CaseIterable, Sendable {
   case logLevel, logFile, logFileAppend, logTimeAbsolute
   case statusInfo, earlyStatusInfo, statusFormat
-  case dynamicUpdate, dynamicDlupdate, settleTime, skipIdentical, forceUpdate, layoutCheck, trustFiles
+  case dynamicUpdate, dynamicDlupdate, settleTime, skipIdentical, forceUpdate, layoutCheck, debugHash, trustFiles
   case detectOutdated, detectOutdatedDelay, control
   case libraryPath, preload, bindNow, debug, debugOutput, showAuxv, traceLoadedObjects
 }
@@ -25,6 +25,8 @@ public enum SettingKind: Equatable, Sendable {
   case policy
   /// `disabled`, `userfaultfd`, `uprobes` or `uprobes_deps`.
   case detection
+  /// `unix:/path`, `tcp:HOST:PORT` or `udp:HOST:PORT`.
+  case address
   case path
   /// Several names; separated by the bytes that the accessor knows.
   case list
@@ -78,6 +80,9 @@ extension Setting {
     case .layoutCheck:
       SettingRow(
         "LD_LAYOUT_CHECK", .policy, "report", "what to do where structures seem to have another layout")
+    case .debugHash:
+      SettingRow(
+        "LD_DEBUG_HASH", .address, "", "service that knows from debug information whether types have the same layout")
     case .trustFiles:
       SettingRow("LD_TRUST_FILES", .flag, "0", "update from files whoever owns them or may write to them")
     case .detectOutdated:
@@ -158,6 +163,7 @@ extension SettingKind {
     case .format: return Text("text|json")
     case .policy: return Text("report|refuse")
     case .detection: return Text("disabled|userfaultfd|uprobes|uprobes_deps")
+    case .address: return Text("unix:/PATH|tcp:HOST:PORT|udp:HOST:PORT")
     case .path: return Text("PATH")
     case .list: return Text("LIST")
     }

@@ -62,7 +62,8 @@ extension Updater {
     guard verdict.accepted || (program.settings.forcesUpdate && verdict.isContentOnly) else {
       throw UpdateFailure(verdict)
     }
-    if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty {
+    let isLayoutKnown = try checkDebugHash(shared, shared.current.binary?.file ?? parsed, parsed)
+    if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty, !isLayoutKnown {
       var detail = Text()
       detail.appendRisks(verdict)
       throw UpdateFailure(.incompatible, "layout-risk", detail)
