@@ -14,7 +14,7 @@ struct DebugHashTests {
     let program = try RunningProgram(
       in: workspace, [workspace.file("service"), kind, workspace.file("socket"), answers])
     let address = try await program.wait(for: "the service's address") { $0.lines.first }
-    return (address, program)
+    return (String(address), program)
   }
 
   private func update(_ address: String) async throws -> (lines: String, errors: String) {

@@ -52,9 +52,18 @@ public struct CodeTable {
   /// code model, where the value is a distance that the linker filled in.
   public private(set) var wideImmediates: [(address: UInt64, value: UInt64)] = []
 
+  /// Of `functions`, once they are sorted.
+  private var places = FunctionIndex.empty
+
   /// Decodes functions that are not in the table yet.
   mutating func add(_ found: [FoundFunction], _ file: ObjectFile, _ context: SlotNames) {
     functions.reserveCapacity(functions.count + found.count)
+    if references.isEmpty {
+      // One reference for 26 bytes of code, as libraries have it: less copying than growing step by step.
+      var size: UInt64 = 0
+      for function in found { size &+= function.range.count }
+      references.reserveCapacity(Int(min(size, UInt64(file.bytes.count))) / 24)
+    }
     for function in found {
       let bytes = file.image.bytes(at: function.range.start, count: function.range.count) ?? .empty
       // Where what follows is in the file as well, the last instructions are decoded as quickly as the others.
@@ -67,18 +76,30 @@ public struct CodeTable {
   /// Where branches lead from functions of the table to where none of it is.
   func branchTargets(_ known: [FoundFunction]) -> [UInt64] {
     var found: [UInt64] = []
+    let places = FunctionIndex(count: known.count) { known[$0].range }
     for function in functions where !function.isLinkage {
       for reference in references[function.first..<function.end] where reference.kind == .branch {
-        guard reference.target != found.last, FunctionMap.index(in: known, containing: reference.target) == nil
-        else { continue }
+        guard reference.target != found.last, !CodeTable.isKnown(reference.target, known, places) else { continue }
         found.append(reference.target)
       }
     }
     return found
   }
 
+  private static func isKnown(_ address: UInt64, _ known: [FoundFunction], _ places: FunctionIndex) -> Bool {
+    guard let first = places.first(for: address) else {
+      return places.isEmpty && FunctionMap.index(in: known, containing: address) != nil
+    }
+    var index = first
+    while index < known.count, known[index].range.end <= address { index &+= 1 }
+    return index < known.count && known[index].range.contains(address)
+  }
+
   /// To be called once all functions were added.
-  mutating func sort() { functions.sort { $0.range.start < $1.range.start } }
+  mutating func sort() {
+    functions.sort { $0.range.start < $1.range.start }
+    places = FunctionIndex(count: functions.count) { functions[$0].range }
+  }
 
   private mutating func decode(_ bytes: Bytes, _ ahead: Bytes, _ function: FoundFunction, _ context: SlotNames) {
     let range = function.range
@@ -190,6 +211,11 @@ public struct CodeTable {
   }
 
   public func index(containing address: UInt64) -> Int? {
+    if let first = places.first(for: address) {
+      var index = first
+      while index < functions.count, functions[index].range.end <= address { index &+= 1 }
+      return index < functions.count && functions[index].range.contains(address) ? index : nil
+    }
     var low = 0
     var high = functions.count
     while low < high {
