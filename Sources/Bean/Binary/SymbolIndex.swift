@@ -29,8 +29,9 @@ public struct SymbolIndex {
 
   /// By index of .dynsym.
   public let entries: [Entry]
-  /// Indices of exports, sorted by hash.
+  /// Indices of exports, sorted by hash, and these hashes.
   private let exportOrder: [Int32]
+  private let exportHashes: [UInt64]
   /// Sorted by address.
   public let named: [Named]
 
@@ -57,6 +58,7 @@ public struct SymbolIndex {
       return a != b ? a < b : $0 < $1
     }
     exportOrder = order
+    exportHashes = order.map { all[Int($0)].hash }
     named = try SymbolIndex.names(debugSymbols ?? file.staticSymbols(sections), all, &budget)
   }
 
@@ -98,11 +100,10 @@ public struct SymbolIndex {
     var high = exportOrder.count
     while low < high {
       let middle = (low + high) / 2
-      if entries[Int(exportOrder[middle])].hash < hash { low = middle + 1 } else { high = middle }
+      if exportHashes[middle] < hash { low = middle + 1 } else { high = middle }
     }
-    while low < exportOrder.count {
+    while low < exportOrder.count, exportHashes[low] == hash {
       let entry = entries[Int(exportOrder[low])]
-      guard entry.hash == hash else { return nil }
       if entry.name == name, entry.version == version { return entry }
       low += 1
     }

@@ -25,26 +25,30 @@ struct QuickInstruction {
   /// Bytes that must be readable from an instruction's start on: the longest that is known has 13.
   static var window: Int { 16 }
 
-  /// What follows an opcode of the one-byte map, in the letters of `DecoderLayouts`; `-`: unknown here. `L` is LEA,
-  /// which has a memory operand, `C` MOV with immediate, whose ModRM.reg is 0, `G` the group FF, and `0` the escape.
+  // A letter for each opcode. Bit 3 clear: its bits say all, bit 2 that there is ModRM, bits 0 and 1 the immediate (1:
+  // one byte, 2: two or four by operand size); so `@` is nothing, `A` imm8, `B` imm16/32, `D` ModRM, `E` ModRM and
+  // imm8, `F` ModRM and imm16/32. Others are looked at one by one: `j` and `J` branches, `L` LEA, whose operand is
+  // memory, `K` MOV with immediate, whose ModRM.reg is 0, `M` the group FF, `N` and `O` the groups F6 and F7, `H` MOV
+  // of an immediate to a register, `I` the escape to the next map. `-`: unknown here.
+
   private static var oneByte: StaticString {
     """
-    MMMMbz--MMMMbz-0\
-    MMMMbz--MMMMbz--\
-    MMMMbz--MMMMbz--\
-    MMMMbz--MMMMbz--\
+    DDDDAB--DDDDAB-I\
+    DDDDAB--DDDDAB--\
+    DDDDAB--DDDDAB--\
+    DDDDAB--DDDDAB--\
     ----------------\
-    ................\
-    --------zZbm----\
+    @@@@@@@@@@@@@@@@\
+    --------BFAE----\
     jjjjjjjjjjjjjjjj\
-    mZ-mMMMMMMMM-L--\
-    ..........------\
-    --------bz------\
-    bbbbbbbbvvvvvvvv\
-    mm-.--CC-.--.---\
-    MMMM------------\
+    EF-EDDDDDDDD-L--\
+    @@@@@@@@@@------\
+    --------AB------\
+    AAAAAAAAHHHHHHHH\
+    EE-@--KK-@--@---\
+    DDDD------------\
     --------JJ-j----\
-    ------tT-------G
+    ------NO-------M
     """
   }
 
@@ -52,21 +56,32 @@ struct QuickInstruction {
   private static var twoByte: StaticString {
     """
     ----------------\
-    MM--MM--M-----MM\
-    --------MMM-MMMM\
+    DD--DD--D-----DD\
+    --------DDD-DDDD\
     ----------------\
-    MMMMMMMMMMMMMMMM\
-    -MMMMMMMMMMMMMMM\
-    MMMMMMMMMMMMMMMM\
-    m---MMM-------MM\
+    DDDDDDDDDDDDDDDD\
+    -DDDDDDDDDDDDDDD\
+    DDDDDDDDDDDDDDDD\
+    E---DDD-------DD\
     JJJJJJJJJJJJJJJJ\
-    MMMMMMMMMMMMMMMM\
-    ---M-------M---M\
-    MM-M--MM---MMMMM\
-    ------m---------\
-    -MMMMM--MMMMMMMM\
-    MMMMMMM-MMMMMMMM\
-    -MMMMMM-MMMMMMM-
+    DDDDDDDDDDDDDDDD\
+    ---D-------D---D\
+    DD-D--DD---DDDDD\
+    ------E---------\
+    -DDDDD--DDDDDDDD\
+    DDDDDDD-DDDDDDDD\
+    -DDDDDD-DDDDDDD-
+    """
+  }
+
+  /// By ModRM: the low four bits are the length of SIB and displacement. `D` is [rip + displacement]; `a` has a SIB,
+  /// whose base may be a displacement.
+  private static var memory: StaticString {
+    """
+    0000aD000000aD000000aD000000aD000000aD000000aD000000aD000000aD00\
+    1111211111112111111121111111211111112111111121111111211111112111\
+    4444544444445444444454444444544444445444444454444444544444445444\
+    0000000000000000000000000000000000000000000000000000000000000000
     """
   }
 
@@ -94,59 +109,64 @@ struct QuickInstruction {
     }
     index &+= 1
     var layout = QuickInstruction.letter(QuickInstruction.oneByte, byte)
-    if layout == UInt8(ascii: "0") {
+    if layout == UInt8(ascii: "I") {
       byte = QuickInstruction.byte(code, index)
       index &+= 1
       layout = QuickInstruction.letter(QuickInstruction.twoByte, byte)
       let digit = QuickInstruction.letter(DecoderLegacyOpcodes.legacyMap1, byte)
       let mask = (digit & 0xf) &+ (digit >> 6) &* 9
-      guard mask & (1 << prefix) != 0 else {
-        self = .unknown
-        return
-      }
+      if mask & (1 << prefix) == 0 { layout = UInt8(ascii: "-") }
     } else if prefix > 1 {
       // REP and the like.
+      layout = UInt8(ascii: "-")
+    }
+    let operandSize = prefix == 1 && !isWide ? 2 : 4
+    if layout & 8 != 0 {
+      self.init(rare: layout, code, index, operandSize: operandSize, isWide: isWide)
+      return
+    }
+    var place = 0
+    if layout & 4 != 0 { QuickInstruction.skipMemory(code, &index, &place) }
+    let immediate = Int(layout & 3)
+    index &+= immediate == 2 ? operandSize : immediate
+    self.init(length: index, place: place, field: place != 0 ? .memory : .none)
+  }
+
+  private init(rare layout: UInt8, _ code: UnsafeRawPointer, _ start: Int, operandSize: Int, isWide: Bool) {
+    var index = start
+    switch layout {
+    case UInt8(ascii: "j"):
+      self.init(length: index &+ 1, place: index, field: .byteDistance)
+      return
+    case UInt8(ascii: "J"):
+      self.init(length: index &+ 4, place: index, field: .wordDistance)
+      return
+    case UInt8(ascii: "H"):
+      self.init(length: isWide ? 0 : index &+ operandSize, place: 0, field: .none)
+      return
+    case UInt8(ascii: "-"):
+      self = .unknown
+      return
+    default: break
+    }
+    let modRM = QuickInstruction.byte(code, index)
+    let reg = modRM >> 3 & 7
+    var place = 0
+    QuickInstruction.skipMemory(code, &index, &place)
+    var field = place != 0 ? Field.memory : .none
+    switch layout {
+    case UInt8(ascii: "L") where modRM < 0xc0: if place != 0 { field = .address }
+    case UInt8(ascii: "K") where reg == 0:
+      index &+= QuickInstruction.byte(code, start &- 1) == 0xc6 ? 1 : operandSize
+    // Far calls and jumps have other rules.
+    case UInt8(ascii: "M") where reg != 7 && reg != 3 && reg != 5: break
+    case UInt8(ascii: "N"): index &+= reg < 2 ? 1 : 0
+    case UInt8(ascii: "O"): index &+= reg < 2 ? operandSize : 0
+    default:
       self = .unknown
       return
     }
-    // MOV of eight bytes is rare.
-    if layout == UInt8(ascii: "v") { layout = isWide ? UInt8(ascii: "-") : UInt8(ascii: "z") }
-    self.init(code, index, layout, operandSize: prefix == 1 && !isWide ? 2 : 4)
-  }
-
-  @inline(__always)
-  private init(_ code: UnsafeRawPointer, _ start: Int, _ layout: UInt8, operandSize: Int) {
-    var index = start
-    switch layout {
-    case UInt8(ascii: "."): self.init(length: index, place: 0, field: .none)
-    case UInt8(ascii: "j"): self.init(length: index &+ 1, place: index, field: .byteDistance)
-    case UInt8(ascii: "J"): self.init(length: index &+ 4, place: index, field: .wordDistance)
-    case UInt8(ascii: "b"): self.init(length: index &+ 1, place: 0, field: .none)
-    case UInt8(ascii: "z"): self.init(length: index &+ operandSize, place: 0, field: .none)
-    case UInt8(ascii: "-"): self = .unknown
-    default:
-      let modRM = QuickInstruction.byte(code, index)
-      index &+= 1
-      let place = QuickInstruction.skipMemory(code, &index, modRM)
-      let reg = modRM >> 3 & 7
-      var field = place != 0 ? Field.memory : .none
-      switch layout {
-      case UInt8(ascii: "M"): break
-      case UInt8(ascii: "m"): index &+= 1
-      case UInt8(ascii: "Z"): index &+= operandSize
-      case UInt8(ascii: "t"): index &+= reg < 2 ? 1 : 0
-      case UInt8(ascii: "T"): index &+= reg < 2 ? operandSize : 0
-      case UInt8(ascii: "L") where modRM < 0xc0: if place != 0 { field = .address }
-      case UInt8(ascii: "C") where reg == 0:
-        index &+= QuickInstruction.byte(code, start &- 1) == 0xc6 ? 1 : operandSize
-      // Far calls and jumps have other rules.
-      case UInt8(ascii: "G") where reg != 7 && reg != 3 && reg != 5: break
-      default:
-        self = .unknown
-        return
-      }
-      self.init(length: index, place: place, field: field)
-    }
+    self.init(length: index, place: place, field: field)
   }
 
   @inline(__always)
@@ -156,26 +176,19 @@ struct QuickInstruction {
     self.field = field
   }
 
-  /// Steps over SIB and displacement. Returns where the displacement of [rip + displacement] is, else 0.
+  /// Steps over ModRM, SIB and displacement. `place` becomes that of the displacement of [rip + displacement].
   @inline(__always)
-  private static func skipMemory(_ code: UnsafeRawPointer, _ index: inout Int, _ modRM: UInt8) -> Int {
-    if modRM >= 0xc0 { return 0 }
-    let mod = modRM >> 6
-    let low = modRM & 7
-    if low == 4 {
-      let sib = byte(code, index)
-      index &+= 1
-      if mod == 0 {
-        if sib & 7 == 5 { index &+= 4 }
-        return 0
+  private static func skipMemory(_ code: UnsafeRawPointer, _ index: inout Int, _ place: inout Int) {
+    let form = letter(memory, byte(code, index))
+    index &+= 1
+    if form & 0x40 != 0 {
+      if form == UInt8(ascii: "D") {
+        place = index
+      } else if byte(code, index) & 7 == 5 {
+        index &+= 4
       }
-    } else if mod == 0 {
-      guard low == 5 else { return 0 }
-      index &+= 4
-      return index &- 4
     }
-    index &+= mod == 1 ? 1 : 4
-    return 0
+    index &+= Int(form & 15)
   }
 
   @inline(__always)
