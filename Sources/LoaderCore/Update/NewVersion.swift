@@ -14,7 +14,12 @@ struct NewVersion {
   /// It brings libraries with constructors.
   var needsProgramThread = false
 
+  /// Whoever knows says that structures have the same layout.
+  var isLayoutKnown = false
+
   var old: LoadedObject { shared.current }
+  /// Objects that old code made may not suit this version.
+  var hasLayoutRisk: Bool { !isLayoutKnown && !verdict.risks.isEmpty }
 }
 
 /// Why an update was not made, in the words of status lines.

@@ -263,7 +263,7 @@ public final class Updater {
       var detail = Text()
       if version.isMigrated { detail.append("state taken over by __luci_serialize and __luci_deserialize; ") }
       detail.appendProof(version.verdict)
-      if !version.verdict.risks.isEmpty {
+      if version.hasLayoutRisk {
         var risks = Text()
         risks.appendRisks(version.verdict)
         detail.append("; ")
