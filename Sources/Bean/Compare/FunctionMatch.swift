@@ -5,14 +5,18 @@ public struct FunctionMatch {
   public private(set) var newOfOld: [Int32]
   /// By new index: the pair is the same but for position-dependent fields.
   public private(set) var isEqual: [Bool]
+  /// By new index: matched by nothing but the order among others with the same code.
+  public private(set) var isByOrder: [Bool]
 
   init(oldCount: Int, newCount: Int) {
     oldOfNew = [Int32](repeating: -1, count: newCount)
     newOfOld = [Int32](repeating: -1, count: oldCount)
     isEqual = [Bool](repeating: false, count: newCount)
+    isByOrder = [Bool](repeating: false, count: newCount)
   }
 
-  mutating func pair(_ old: Int, _ new: Int, isEqual equal: Bool) {
+  mutating func pair(_ old: Int, _ new: Int, isEqual equal: Bool, isByOrder weak: Bool = false) {
+    isByOrder[new] = weak
     oldOfNew[new] = Int32(truncatingIfNeeded: old)
     newOfOld[old] = Int32(truncatingIfNeeded: new)
     isEqual[new] = equal
@@ -22,7 +26,8 @@ public struct FunctionMatch {
 }
 
 /// Matches the functions of two versions: by exported name, by local name, by code that exists once in both, by the
-/// order of equal code between those, and last, one changed function alone between two matched neighbours.
+/// calls of functions that are equal, by the order of equal code between those, and last, one changed function alone
+/// between two matched neighbours.
 struct FunctionMatcher {
   let old: Binary
   let new: Binary
@@ -36,12 +41,32 @@ struct FunctionMatcher {
     matchLocalNames()
     matchLinkage()
     matchUnique()
+    matchCallees()
     matchInOrder()
   }
 
-  private mutating func pair(_ oldIndex: Int, _ newIndex: Int) {
+  private mutating func pair(_ oldIndex: Int, _ newIndex: Int, isByOrder: Bool = false) {
     guard match.areFree(oldIndex, newIndex) else { return }
-    match.pair(oldIndex, newIndex, isEqual: isSameCode(oldIndex, newIndex))
+    match.pair(oldIndex, newIndex, isEqual: isSameCode(oldIndex, newIndex), isByOrder: isByOrder)
+  }
+
+  /// What equal functions call at the same place is the same function, if its code is: that tells functions with the
+  /// same code from each other.
+  private mutating func matchCallees() {
+    var pending = match.isEqual.indices.filter { match.isEqual[$0] }
+    while let caller = pending.popLast() {
+      let left = old.code.functions[Int(match.oldOfNew[caller])]
+      let right = new.code.functions[caller]
+      for step in 0..<(right.end &- right.first) {
+        let (a, b) = (old.code.references[left.first &+ step], new.code.references[right.first &+ step])
+        guard b.kind == .branch, let oldIndex = old.code.index(startingAt: a.target),
+          let newIndex = new.code.index(startingAt: b.target), match.areFree(oldIndex, newIndex),
+          isSameCode(oldIndex, newIndex)
+        else { continue }
+        match.pair(oldIndex, newIndex, isEqual: true)
+        pending.append(newIndex)
+      }
+    }
   }
 
   private mutating func matchExports() {
@@ -204,7 +229,9 @@ extension FunctionMatcher {
     guard !left.isEmpty, !right.isEmpty else { return }
     FunctionMatcher.forEachGroup(left, right) { (a, b) in
       guard a.count == b.count else { return }
-      for step in 0..<a.count { pair(left[a.lowerBound + step].index, right[b.lowerBound + step].index) }
+      for step in 0..<a.count {
+        pair(left[a.lowerBound + step].index, right[b.lowerBound + step].index, isByOrder: true)
+      }
     }
     pairLeftover(left, right)
   }
@@ -220,6 +247,6 @@ extension FunctionMatcher {
       if newRest >= 0 { return }
       newRest = candidate.index
     }
-    if oldRest >= 0, newRest >= 0 { pair(oldRest, newRest) }
+    if oldRest >= 0, newRest >= 0 { pair(oldRest, newRest, isByOrder: true) }
   }
 }

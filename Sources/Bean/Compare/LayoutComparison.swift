@@ -51,7 +51,7 @@ extension Comparison {
     }
   }
 
-  private static func localVariables(_ binary: Binary) -> [Keyed] {
+  static func localVariables(_ binary: Binary) -> [Keyed] {
     var found: [Keyed] = []
     for index in binary.symbols.named.indices {
       let name = binary.symbols.named[index]

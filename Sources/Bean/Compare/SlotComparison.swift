@@ -20,7 +20,8 @@ extension Comparison {
     if a.type == UInt32(R_X86_64_RELATIVE) {
       let (from, to) = (UInt64(bitPattern: a.addend), UInt64(bitPattern: b.addend))
       if old.regions.kind(of: from) == .state || new.regions.kind(of: to) == .state {
-        return mapping.isSame(new: to, old: from)
+        // Relocation goes by what starts at an address, not by what ends there.
+        return mapping.old(for: to) == from
       }
       return old.regions.kind(of: from).isLike(new.regions.kind(of: to))
     }

@@ -21,15 +21,22 @@ public enum Bean {
       verdict.reasonCount = 1
       return verdict
     }
-    let comparison = Comparison(old, new)
+    var comparison = Comparison(old, new)
+    let matches = comparison.matches
     comparison.compareLayout()
     // Where sections have other sizes, all that follows would only say so again, for each variable.
-    let isComparable = comparison.reasonCount == 0
-    if isComparable {
-      comparison.compareVariables()
-      comparison.compareCode()
-      comparison.compareChangedCode()
-      compareContent(comparison)
+    var isComparable = comparison.reasonCount == 0
+    if isComparable { compareState(comparison) }
+    if comparison.reasonCount != 0, !old.state.areas.isEmpty {
+      let detailed = Comparison.byVariables(old, new, matches)
+      compareState(detailed)
+      // Where content is all that differs section by section, that is what a user has to know.
+      if detailed.reasonCount == 0 || !comparison.isContentOnly {
+        // Why it would not do section by section, and then why not variable by variable.
+        if detailed.reasonCount != 0 { detailed.put(comparison) }
+        comparison = detailed
+        isComparable = true
+      }
     }
     comparison.compareThreads()
     comparison.compareConstructors()
@@ -58,6 +65,13 @@ public enum Bean {
     return nil
   }
 
+  private static func compareState(_ comparison: Comparison) {
+    comparison.compareVariables()
+    comparison.compareCode()
+    comparison.compareChangedCode()
+    compareContent(comparison)
+  }
+
   private static func compareContent(_ comparison: Comparison) {
     let (before, after) = (comparison.old.state.threads, comparison.new.state.threads)
     let image = min(before?.fileSize ?? 0, after?.fileSize ?? 0)
@@ -84,6 +98,7 @@ public enum Bean {
     verdict.reasons = comparison.reasons
     verdict.reasonCount = comparison.reasonCount
     verdict.mapping = comparison.mapping
+    verdict.variables = comparison.variables
     verdict.newOwnsState = comparison.newOwnsState
     verdict.missingExports = comparison.missingExports
     let new = comparison.new

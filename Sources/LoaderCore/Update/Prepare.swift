@@ -68,6 +68,7 @@ extension Updater {
       throw UpdateFailure(.incompatible, "layout-risk", detail)
     }
     if let known {
+      try checkHomes(of: known, shared.current, verdict)
       return NewVersion(shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false)
     }
     guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.hasTLS else {
@@ -82,6 +83,17 @@ extension Updater {
     return NewVersion(
       shared: shared, object: object, verdict: verdict, binary: newBinary, isFresh: true,
       needsProgramThread: needsProgramThread)
+  }
+
+  /// A version that is mapped already was bound when it was new: the same homes must follow from the current one.
+  private func checkHomes(of known: LoadedObject, _ current: LoadedObject, _ verdict: Verdict) throws(UpdateFailure) {
+    if verdict.newOwnsState || known === current { return }
+    let shared = verdict.mapping.pieces.filter { $0.kind == .shared }
+    let wanted = NewVersion.binding(of: known, to: current, shared)
+    guard (known.binding ?? StateBinding(runs: [])).agrees(with: wanted) else {
+      throw UpdateFailure(
+        .incompatible, "homes-differ", Text("its variables were found elsewhere when it was mapped first"))
+    }
   }
 
   /// The room is shared with program threads that open libraries.
