@@ -95,4 +95,3 @@ extension Comparison {
 extension Binary {
   func isInState(_ address: UInt64) -> Bool { state.span.contains(address) && regions.kind(of: address) == .state }
 }
-

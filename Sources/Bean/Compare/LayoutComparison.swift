@@ -20,7 +20,8 @@ extension Comparison {
         refuseSize(.stateSize, home, area)
         continue
       }
-      pieces.append(StateMapping.Piece(new: area.range, old: home.range.start, name: area.name))
+      pieces.append(
+        StateMapping.Piece(new: area.range, old: home.range.start, name: area.name, tail: area.range.start))
     }
     for index in oldAreas.indices where !taken[index] { refuseSize(.stateSize, oldAreas[index], nil) }
     mapping = StateMapping(pieces: pieces)

@@ -37,9 +37,18 @@ extension Comparison {
   /// elsewhere: then they are each other's, changed.
   func pairByPlace(old oldAddress: UInt64, new newAddress: UInt64) -> Bool {
     guard let oldIndex = old.code.index(startingAt: oldAddress),
-      let newIndex = new.code.index(startingAt: newAddress), matches.areFree(oldIndex, newIndex)
+      let newIndex = new.code.index(startingAt: newAddress)
     else { return false }
-    matches.pair(oldIndex, newIndex, isEqual: false)
+    if matches.areFree(oldIndex, newIndex) {
+      matches.pair(oldIndex, newIndex, isEqual: false)
+      return true
+    }
+    // Among functions with the same code, a pointer at the same place says more than their order.
+    guard matches.areLoose(oldIndex, newIndex), FunctionMatcher.isSameCode(old, oldIndex, new, newIndex) else {
+      return false
+    }
+    matches.free(oldIndex, newIndex)
+    matches.pair(oldIndex, newIndex, isEqual: true)
     return true
   }
 }

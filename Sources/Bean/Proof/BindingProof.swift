@@ -65,6 +65,12 @@ struct BindingProof {
           fieldAddress: reference.field, instructionEnd: reference.instructionEnd, newTarget: reference.target,
           oldTarget: home, oldField: place?.field ?? 0, isAddress: reference.kind == .address))
     case .own: break
+    case .ambiguous where comparison.isByVariable && isStart(reference, index):
+      guard case .at(let home) = comparison.mapping.home(for: reference.target, isAddress: false) else { break }
+      patches.append(
+        Patch(
+          fieldAddress: reference.field, instructionEnd: reference.instructionEnd, newTarget: reference.target,
+          oldTarget: home))
     case .none, .ambiguous: refuse(at: reference.field, reaching: reference.target)
     }
   }
@@ -81,6 +87,18 @@ struct BindingProof {
       if comparison.mapping.agrees(new: reference.target, old: before, isAddress: isAddress) { return .at(before) }
     }
     return comparison.mapping.home(for: reference.target, isAddress: isAddress)
+  }
+
+  /// An address that code takes between two variables: of the one that starts there, since the function accesses it
+  /// there, or has nothing to do with the one that ends there?
+  private func isStart(_ reference: CodeReference, _ index: Int) -> Bool {
+    guard let tail = comparison.mapping.tail(before: reference.target) else { return true }
+    let function = new.code.functions[index]
+    let touched = AddressRange(start: tail, end: reference.target)
+    if !new.code.references[function.first..<function.end].contains(where: { touched.contains($0.target) }) {
+      return true
+    }
+    return new.accessesAtOnce(reference, in: function)
   }
 
   /// The same reference of the same function in the old version.

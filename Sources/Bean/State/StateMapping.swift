@@ -17,15 +17,18 @@ public struct StateMapping {
     /// Of the section.
     public let name: Bytes
     public let kind: Kind
-    /// Code may compute the address behind it, which is also where the next piece starts.
-    public let hasTakenEnd: Bool
+    /// Where its last variable starts, if code takes that one's address, and may compute the end, which is where the
+    /// next piece starts. nil: nothing of it ends there, as far as code is concerned.
+    public let tail: UInt64?
 
-    public init(new: AddressRange, old: UInt64, name: Bytes, kind: Kind = .shared, hasTakenEnd: Bool = true) {
+    public var hasTakenEnd: Bool { tail != nil }
+
+    init(new: AddressRange, old: UInt64, name: Bytes, kind: Kind = .shared, tail: UInt64?) {
       self.new = new
       self.old = old
       self.name = name
       self.kind = kind
-      self.hasTakenEnd = hasTakenEnd
+      self.tail = tail
     }
 
     public var oldEnd: UInt64 { old &+ new.count }
@@ -138,6 +141,12 @@ public struct StateMapping {
     case own
     /// Derived from one of two pieces, which lie at another distance in the old version.
     case ambiguous
+  }
+
+  /// Start of the variable before the one at `address`, the start of a piece, if code may mean its end.
+  func tail(before address: UInt64) -> UInt64? {
+    let index = firstIndex(endingBehind: address)
+    return index > 0 && pieces[index - 1].new.end == address ? pieces[index - 1].tail : nil
   }
 
   /// The home of an address that lies in state or at most `bias` bytes outside of it. `isAddress`: code takes it, but

@@ -17,6 +17,8 @@ struct StateAnchors {
     var size: UInt64 = 0
     /// References from code.
     var uses = 0
+    /// All of them are in functions that the other version has as well.
+    var hasOnlyEqualUsers = true
 
     init(_ address: UInt64) { self.address = address }
 
@@ -27,6 +29,7 @@ struct StateAnchors {
       width = max(width, other.width)
       size = max(size, other.size)
       uses += other.uses
+      hasOnlyEqualUsers = hasOnlyEqualUsers && other.hasOnlyEqualUsers
     }
 
     /// Only direct accesses: it is no larger than the widest of them.
@@ -38,9 +41,12 @@ struct StateAnchors {
   private(set) var all: [Anchor] = []
   private let binary: Binary
 
-  init(_ binary: Binary) {
+  /// `isEqual`: by function.
+  init(_ binary: Binary, isEqual: [Bool]) {
     self.binary = binary
-    for index in binary.code.functions.indices { addReferences(of: binary.code.functions[index]) }
+    for index in binary.code.functions.indices {
+      addReferences(of: binary.code.functions[index], isEqual: index < isEqual.count && isEqual[index])
+    }
     addRelocations()
     addNames()
     all.sort { $0.address < $1.address }
@@ -57,7 +63,7 @@ struct StateAnchors {
   }
 
   /// The function is decoded once more if it refers to state, since the table does not keep what accesses do.
-  private mutating func addReferences(of function: CodeTable.Function) {
+  private mutating func addReferences(of function: CodeTable.Function, isEqual: Bool) {
     let references = binary.code.references[function.first..<function.end]
     guard references.contains(where: { $0.kind != .branch && binary.isInState($0.target) }),
       let bytes = binary.file.image.bytes(at: function.range.start, count: function.range.count)
@@ -73,6 +79,7 @@ struct StateAnchors {
       guard binary.isInState(reference.target) else { continue }
       var anchor = Anchor(reference.target)
       anchor.uses = 1
+      anchor.hasOnlyEqualUsers = isEqual
       if reference.kind == .address {
         anchor.isTaken = true
       } else {
@@ -86,7 +93,8 @@ struct StateAnchors {
   /// Words that hold a state address: pointers in data, and GOT slots.
   private mutating func addRelocations() {
     for entry in binary.relocations.entries {
-      guard let target = binary.stateTarget(of: entry) else { continue }
+      // A word that points to itself, as __dso_handle does, is a name for the object: nobody goes through it.
+      guard let target = binary.stateTarget(of: entry), target != entry.address else { continue }
       var anchor = Anchor(target)
       anchor.isTaken = true
       all.append(anchor)

@@ -53,7 +53,20 @@ extension VariableMatcher {
     }
     let (before, after) = (oldAnchors.all[anchor].size, newAnchors.all[index].size)
     if before != 0, after != 0 { return after > before }
-    return bound > room(at: home[index])
+    return bound > room(at: home[index]) && !isPadded(index)
+  }
+
+  /// Is the room behind it explained by the next variable's alignment, where all code that refers to it is the same
+  /// as before?
+  private func isPadded(_ index: Int) -> Bool {
+    let address = newAnchors.all[index].address
+    let end = newAnchors.end(of: index)
+    let alignment: UInt64 = end % 32 == 0 ? 32 : end % 16 == 0 ? 16 : 8
+    let used = address &+ room(at: home[index])
+    guard end &- used < alignment, newAnchors.all[index].hasOnlyEqualUsers else { return false }
+    guard let rest = comparison.new.file.image.bytes(at: used, count: end &- used) else { return true }
+    for offset in 0..<rest.count where rest[offset] != 0 { return false }
+    return true
   }
 
   /// Bytes from an old address to the next variable that is used, or the section's end.
@@ -95,7 +108,7 @@ extension VariableMatcher {
     guard start < end else { return }
     pieces.append(
       StateMapping.Piece(
-        new: AddressRange(start: start, count: end &- start), old: 0, name: area.name, kind: .new, hasTakenEnd: false))
+        new: AddressRange(start: start, count: end &- start), old: 0, name: area.name, kind: .new, tail: nil))
   }
 
   private func runs(_ content: Set<Int>) -> [StateMapping.Piece] {
@@ -109,13 +122,15 @@ extension VariableMatcher {
       var count = newAnchors.end(of: index) &- start
       if kind != .new {
         // A run must not reach into what belongs to others there.
-        count = min(count, newAnchors.all[index].address &- start &+ claimedRoom(at: home[index]))
+        let room = min(claimedRoom(at: home[index]), newAnchors.bound(of: index))
+        count = min(count, newAnchors.all[index].address &- start &+ room)
       }
       let area = comparison.new.regions.region(containing: start)
       pieces.append(
         StateMapping.Piece(
           new: AddressRange(start: start, count: count), old: kind == .new ? 0 : home[first],
-          name: area?.name ?? .empty, kind: kind, hasTakenEnd: newAnchors.all[index].isTaken))
+          name: area?.name ?? .empty, kind: kind,
+          tail: newAnchors.all[index].isTaken ? newAnchors.all[index].address : nil))
       index += 1
     }
     return pieces

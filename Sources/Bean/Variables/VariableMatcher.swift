@@ -31,8 +31,8 @@ struct VariableMatcher {
 
   init(_ comparison: Comparison) {
     self.comparison = comparison
-    oldAnchors = StateAnchors(comparison.old)
-    newAnchors = StateAnchors(comparison.new)
+    oldAnchors = StateAnchors(comparison.old, isEqual: [])
+    newAnchors = StateAnchors(comparison.new, isEqual: comparison.matches.isEqual)
     oldOfNew = [Int32](repeating: -1, count: newAnchors.all.count)
     newOfOld = [Int32](repeating: -1, count: oldAnchors.all.count)
     home = [UInt64](repeating: UInt64.max, count: newAnchors.all.count)
@@ -108,6 +108,8 @@ struct VariableMatcher {
     var open = votes.filter {
       $0.evidence == evidence && home[Int($0.new)] == UInt64.max && newOfOld[Int($0.old)] < 0
     }
+    // Names and code speak for themselves. A pointer at the same place may as well be another entry of a table.
+    if evidence == .pointer || evidence == .changedCode { open.removeAll { !isAlike(Int($0.old), Int($0.new)) } }
     votes.removeAll { $0.evidence == evidence }
     open.sort { $0.new != $1.new ? $0.new < $1.new : $0.old < $1.old }
     var proposals = VariableMatcher.agreed(open, by: { $0.new }, on: { $0.old })
@@ -129,6 +131,17 @@ struct VariableMatcher {
     }
     return hasDecided
   }
+
+  /// Is the content the same, as far as it needs no relocation? Whether there is room enough is asked later.
+  private func isAlike(_ a: Int, _ b: Int) -> Bool {
+    let common = min(oldAnchors.bound(of: a), newAnchors.bound(of: b))
+    let size = min(common, VariableMatcher.maximumContent)
+    let (left, right) = (oldAnchors.all[a].address, newAnchors.all[b].address)
+    return comparison.old.plainContent(at: left, count: size) == comparison.new.plainContent(at: right, count: size)
+  }
+
+  /// Bytes of a variable that are compared: votes must not make comparing quadratic.
+  private static var maximumContent: UInt64 { 256 }
 
   /// For each key of the sorted votes the one value that all of them have, or all that access something.
   private static func agreed(
@@ -189,6 +202,28 @@ extension Comparison {
 }
 
 extension Binary {
+  /// A hash of content without relocated words and trailing zeros.
+  func plainContent(at address: UInt64, count: UInt64) -> UInt64 {
+    var hash = FNV1a()
+    guard let bytes = file.image.bytes(at: address, count: count) else { return hash.value }
+    var next = relocations.lowerBound(address)
+    var zeros: UInt64 = 0
+    for offset in 0..<bytes.count {
+      let place = address &+ UInt64(offset)
+      while next < relocations.entries.count, relocations.entries[next].address &+ 8 <= place { next += 1 }
+      let isRelocated = next < relocations.entries.count && relocations.entries[next].address <= place
+      let byte = isRelocated ? 0xff : bytes[offset]
+      if byte == 0 {
+        zeros &+= 1
+      } else {
+        hash.combine(zeros)
+        hash.combine(byte)
+        zeros = 0
+      }
+    }
+    return hash.value
+  }
+
   /// Printable text of at least 3 and less than 256 bytes.
   func shortText(at address: UInt64) -> Bytes? {
     guard let all = file.image.bytes(from: address),

@@ -42,6 +42,19 @@ public struct VariablePair: Equatable {
     /// Its neighbours.
     case position
     case none
+
+    /// Stable: tools and tests compare it.
+    public var code: StaticString {
+      switch self {
+      case .name: "name"
+      case .equalCode: "equal-code"
+      case .pointer: "pointer"
+      case .similarCode: "similar-code"
+      case .changedCode: "changed-code"
+      case .position: "position"
+      case .none: "none"
+      }
+    }
   }
 
   public let kind: Kind

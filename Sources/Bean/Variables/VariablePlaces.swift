@@ -31,6 +31,35 @@ extension VariableMatcher {
         for gap in index..<next { placeOne(gap, before, after) }
         index = next
       }
+      placeInOrder(first..<end, area)
+    }
+  }
+
+  /// What is left of a section in both versions: as many variables, of the same sizes in the same order, and each
+  /// used by a function that uses its counterpart in the other version.
+  private mutating func placeInOrder(_ range: Range<Int>, _ area: StateLayout.Area) {
+    guard let home = comparison.old.state.areas.first(where: { $0.name == area.name }) else { return }
+    let right = range.filter { self.home[$0] == UInt64.max && !newAnchors.all[$0].isExported }
+    let left = (oldAnchors.lowerBound(home.range.start)..<oldAnchors.lowerBound(home.range.end)).filter {
+      newOfOld[$0] < 0 && !isCovered($0) && !oldAnchors.all[$0].isExported
+    }
+    guard !right.isEmpty, left.count == right.count, left.count <= VariableMatcher.maximumLeftover else { return }
+    for (a, b) in zip(left, right) {
+      guard oldAnchors.bound(of: a) == newAnchors.bound(of: b),
+        oldAnchors.all[a].isTaken == newAnchors.all[b].isTaken, haveCommonUser(a, b)
+      else { return }
+    }
+    for (a, b) in zip(left, right) { assign(b, to: oldAnchors.all[a].address, .position, support: 0) }
+  }
+
+  /// All code is looked through for each: few variables only.
+  private static var maximumLeftover: Int { 32 }
+
+  private func haveCommonUser(_ a: Int, _ b: Int) -> Bool {
+    let before = comparison.old.users(of: oldAnchors.all[a].address)
+    return comparison.new.users(of: newAnchors.all[b].address).contains {
+      let counterpart = comparison.matches.oldOfNew[$0]
+      return counterpart >= 0 && before.contains(Int(counterpart))
     }
   }
 
@@ -112,6 +141,16 @@ extension VariableMatcher {
     guard before >= 0 else { return false }
     let b = Int(newOfOld[before])
     return oldAnchors.all[index].address &- oldAnchors.all[before].address < newAnchors.bound(of: b)
+  }
+}
+
+extension Binary {
+  /// Indices of the functions that refer to an address.
+  fileprivate func users(of address: UInt64) -> [Int] {
+    code.functions.indices.filter { (index) in
+      let function = code.functions[index]
+      return code.references[function.first..<function.end].contains { $0.target == address && $0.kind != .branch }
+    }
   }
 }
 

@@ -158,6 +158,20 @@ extension Text {
     append(" candidates explained")
   }
 
+  /// "variables: 311 kept, 12 moved, 0 with own content, 3 new, 1 gone", where they were matched one by one.
+  public mutating func appendVariables(_ verdict: Verdict) {
+    append("variables: ")
+    let kinds: [(VariablePair.Kind, StaticString)] = [
+      (.kept, " kept, "), (.moved, " moved, "), (.content, " with own content, "), (.new, " new, "), (.gone, " gone"),
+    ]
+    for (kind, text) in kinds {
+      var count: UInt64 = 0
+      for pair in verdict.variables where pair.kind == kind { count += 1 }
+      append(decimal: count)
+      append(text)
+    }
+  }
+
   /// A name from a file: control characters would break lines or steer a terminal, and appear as "?".
   public mutating func append(name: Bytes) {
     for index in 0..<name.count {

@@ -63,6 +63,10 @@ enum Check {
     if verdict.needsProgramThread { text.append("  needs a thread of the program: indirect functions\n") }
     text.appendProof(verdict)
     text.append("\n")
+    if !verdict.variables.isEmpty {
+      text.appendVariables(verdict)
+      text.append("\n")
+    }
     if verdict.riskCount > 0 {
       text.appendRisks(verdict)
       text.append("\n")
@@ -95,7 +99,38 @@ enum Check {
       text.append("\":")
       text.append(decimal: UInt64(value))
     }
+    text.append(",\"risk_count\":")
+    text.append(decimal: UInt64(verdict.riskCount))
+    text.append(",\"variables\":[")
+    describeVariables(verdict, &text)
+    text.append("]")
     text.append(
       verdict.needsProgramThread ? ",\"needs_program_thread\":true}\n" : ",\"needs_program_thread\":false}\n")
+  }
+
+  /// Those that are not where they were, with their addresses in the files; "evidence" as in `VariablePair.Evidence`.
+  private static func describeVariables(_ verdict: Verdict, _ text: inout Text) {
+    var isFirst = true
+    for pair in verdict.variables where pair.kind != .kept {
+      text.append(isFirst ? "{\"kind\":" : ",{\"kind\":")
+      isFirst = false
+      text.append(jsonString: Bytes(pair.kind.code))
+      if let range = pair.old { describe(range, ",\"old\":", ",\"old_size\":", &text) }
+      if let range = pair.new { describe(range, ",\"new\":", ",\"new_size\":", &text) }
+      text.append(",\"evidence\":")
+      text.append(jsonString: Bytes(pair.evidence.code))
+      text.append(",\"support\":")
+      text.append(decimal: UInt64(pair.support))
+      text.append("}")
+    }
+  }
+
+  private static func describe(
+    _ range: AddressRange, _ start: StaticString, _ size: StaticString, _ text: inout Text
+  ) {
+    text.append(start)
+    text.append(decimal: range.start)
+    text.append(size)
+    text.append(decimal: range.count)
   }
 }
