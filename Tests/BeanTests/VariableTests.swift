@@ -62,15 +62,26 @@ import Testing
     }
   }
 
-  /// The function that used it has changed beyond recognition, and something of the same size is new.
+  /// What used it has changed beyond recognition, and calls something new that uses one of the same size.
   @Test func aVariableThatMayBeAnotherIsRefused() throws {
     let verdict = try Self.verdict(
       "static int mode; static long pad; int one(int x) { return mode = x; } long two(void) { return pad++; }",
-      "static long pad; static long more; static int state; int one(int x) { return x; }"
-        + "int three(int x, int y) { state ^= x * y; return state + x; } long two(void) { return pad++; }"
+      "static long pad; static long more; static int state;"
+        + "__attribute__((noinline)) static int three(int x, int y) { state ^= x * y; return state + x; }"
+        + "int one(int x) { return three(x, x + 7) * 3; } long two(void) { return pad++; }"
         + "long four(void) { return more--; }")
     #expect(!verdict.accepted)
     #expect(verdict.codes.contains("variable-unplaced"), "\(verdict.text)")
+  }
+
+  /// Nothing of the same function uses both: one is gone, the other is new.
+  @Test func aVariableOfAnotherFunctionIsNew() throws {
+    let verdict = try Self.verdict(
+      "static int mode; static long pad; int one(int x) { return mode = x; } long two(void) { return pad++; }",
+      "static long pad; static int state; int one(int x) { return x; } long two(void) { return pad++; }"
+        + "int three(int x, int y) { state ^= x * y; return state + x; }")
+    #expect(verdict.accepted, "\(verdict.text)")
+    #expect(Self.count(verdict, .gone) == 1 && Self.count(verdict, .new) == 1, "\(verdict.variables)")
   }
 
   /// Two functions with the same code, of which only callers tell which is which.

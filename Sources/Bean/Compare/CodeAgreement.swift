@@ -11,6 +11,7 @@ extension Comparison {
 
   private func compareReferences(_ oldIndex: Int, _ newIndex: Int) {
     let (left, right) = (old.code.functions[oldIndex], new.code.functions[newIndex])
+    if isByVariable, old.registersNoClones(left), new.registersNoClones(right) { return }
     for step in 0..<(right.end &- right.first) {
       let (a, b) = (old.code.references[left.first &+ step], new.code.references[right.first &+ step])
       if a.kind == .branch { continue }

@@ -81,6 +81,25 @@ extension Binary {
     return isEmptyRegistration(place &+ 5 &+ UInt64(bitPattern: Int64(distance)))
   }
 
+  /// Is it register_tm_clones or deregister_tm_clones of crtbeginS.o, for an empty table: LEA RDI, [table]; LEA RAX
+  /// (or RSI), [its end], of the same address? That address is only compared with itself.
+  func registersNoClones(_ function: CodeTable.Function) -> Bool {
+    guard function.end &- function.first >= 2, function.range.count <= 64,
+      let bytes = file.image.bytes(at: function.range.start, count: function.range.count),
+      bytes.hasBytes([0x48, 0x8d, 0x3d], at: 0),
+      // CMP RAX, RDI; or SUB RSI, RDI.
+      bytes.hasBytes([0x48, 0x8d, 0x05], at: 7) && bytes.hasBytes([0x48, 0x39, 0xf8], at: 14)
+        || bytes.hasBytes([0x48, 0x8d, 0x35], at: 7) && bytes.hasBytes([0x48, 0x29, 0xfe], at: 14)
+    else { return false }
+    let (table, end) = (code.references[function.first], code.references[function.first &+ 1])
+    guard table.kind == .address, end.kind == .address, table.target == end.target else { return false }
+    // Nothing else of state is used.
+    for reference in code.references[(function.first &+ 2)..<function.end] where isStateReference(reference.target) {
+      return false
+    }
+    return true
+  }
+
   /// LEA RDI, [table]; LEA RSI, [its end]; then (RSI - RDI) / 8 / 2, and a return if that is 0.
   private func isEmptyRegistration(_ address: UInt64) -> Bool {
     guard let bytes = file.image.bytes(at: address, count: 64), bytes.hasBytes([0x48, 0x8d, 0x3d], at: 0),

@@ -8,6 +8,8 @@ struct StateAnchors {
     /// Something takes the address: code, a relocation, another object through a symbol. Then accesses through
     /// pointers are not seen here.
     var isTaken = false
+    /// A word of data holds the address.
+    var isPointedTo = false
     var mayBeWritten = false
     /// Other objects may use it by name.
     var isExported = false
@@ -25,6 +27,7 @@ struct StateAnchors {
     fileprivate mutating func merge(_ other: Anchor) {
       isTaken = isTaken || other.isTaken
       mayBeWritten = mayBeWritten || other.mayBeWritten
+      isPointedTo = isPointedTo || other.isPointedTo
       isExported = isExported || other.isExported
       width = max(width, other.width)
       size = max(size, other.size)
@@ -97,6 +100,7 @@ struct StateAnchors {
       guard let target = binary.stateTarget(of: entry), target != entry.address else { continue }
       var anchor = Anchor(target)
       anchor.isTaken = true
+      anchor.isPointedTo = true
       all.append(anchor)
     }
   }

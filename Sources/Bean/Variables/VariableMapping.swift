@@ -122,7 +122,7 @@ extension VariableMatcher {
       var count = newAnchors.end(of: index) &- start
       if kind != .new {
         // A run must not reach into what belongs to others there.
-        let room = min(claimedRoom(at: home[index]), newAnchors.bound(of: index))
+        let room = min(room(at: home[index]), newAnchors.bound(of: index))
         count = min(count, newAnchors.all[index].address &- start &+ room)
       }
       let area = comparison.new.regions.region(containing: start)
@@ -147,16 +147,5 @@ extension VariableMatcher {
         != newAnchors.all[index + 1].address
     else { return false }
     return kind == .new || isFollowed(index)
-  }
-
-  /// Bytes from an old address to the next one that another variable of the new version has as its home.
-  private func claimedRoom(at address: UInt64) -> UInt64 {
-    var next = oldAnchors.lowerBound(address &+ 1)
-    let area = comparison.old.regions.region(containing: address)?.range.end ?? address
-    while next < oldAnchors.all.count, oldAnchors.all[next].address < area {
-      if newOfOld[next] >= 0 { return oldAnchors.all[next].address &- address }
-      next += 1
-    }
-    return area &- address
   }
 }

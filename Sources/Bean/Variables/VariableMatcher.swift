@@ -26,8 +26,8 @@ struct VariableMatcher {
   private(set) var evidence: [Evidence]
   private(set) var support: [Int32]
   private var votes: [Vote] = []
-  /// Sizes of what is left of the old version when all is decided.
-  private(set) var leftover: Set<UInt64> = []
+  /// What is left of the old version when all is decided.
+  private(set) var leftovers = Leftovers()
 
   init(_ comparison: Comparison) {
     self.comparison = comparison
@@ -52,7 +52,7 @@ struct VariableMatcher {
     voteByChangedCode()
     settle(.changedCode)
     place()
-    leftover = leftoverSizes()
+    leftovers = Leftovers(self)
   }
 
   mutating func vote(old: UInt64, new: UInt64, _ evidence: Evidence, isAddress: Bool) {

@@ -56,8 +56,8 @@ extension VariableMatcher {
   private static var maximumLeftover: Int { 32 }
 
   private func haveCommonUser(_ a: Int, _ b: Int) -> Bool {
-    let before = comparison.old.users(of: oldAnchors.all[a].address)
-    return comparison.new.users(of: newAnchors.all[b].address).contains {
+    let before = users(of: [a], oldAnchors, comparison.old)[a] ?? []
+    return (users(of: [b], newAnchors, comparison.new)[b] ?? []).contains {
       let counterpart = comparison.matches.oldOfNew[$0]
       return counterpart >= 0 && before.contains(Int(counterpart))
     }
@@ -103,7 +103,7 @@ extension VariableMatcher {
   }
 
   /// What a variable without counterpart is: new, or the old version has something left that it might be.
-  func isNew(_ index: Int) -> Bool { !mayBeField(index) && !hasRelative(index) }
+  func isNew(_ index: Int) -> Bool { !mayBeField(index) && !leftovers.mayHave(index, newAnchors) }
 
   /// Might it be a part of the variable before it, which only new code refers to directly?
   private func mayBeField(_ index: Int) -> Bool {
@@ -115,25 +115,6 @@ extension VariableMatcher {
     return offset < oldAnchors.bound(of: anchor) && offset < newAnchors.bound(of: before, upTo: index)
   }
 
-  /// Is a variable of the old version left over that this one might be?
-  private func hasRelative(_ index: Int) -> Bool {
-    let anchor = newAnchors.all[index]
-    return leftover.contains(newAnchors.bound(of: index)) || anchor.isTaken && leftover.contains(UInt64.max)
-  }
-
-  /// Sizes of the old version's variables without a counterpart; UInt64.max: one whose size is not known for sure,
-  /// since its address is taken.
-  func leftoverSizes() -> Set<UInt64> {
-    var sizes: Set<UInt64> = []
-    for index in oldAnchors.all.indices where newOfOld[index] < 0 && !isCovered(index) {
-      let anchor = oldAnchors.all[index]
-      if anchor.uses == 0 && !anchor.isTaken { continue }
-      sizes.insert(oldAnchors.bound(of: index))
-      if anchor.isTaken && anchor.size == 0 { sizes.insert(UInt64.max) }
-    }
-    return sizes
-  }
-
   /// Does an old anchor lie in the room of a variable that was matched, so that it is a part of it?
   func isCovered(_ index: Int) -> Bool {
     var before = index - 1
@@ -141,16 +122,6 @@ extension VariableMatcher {
     guard before >= 0 else { return false }
     let b = Int(newOfOld[before])
     return oldAnchors.all[index].address &- oldAnchors.all[before].address < newAnchors.bound(of: b)
-  }
-}
-
-extension Binary {
-  /// Indices of the functions that refer to an address.
-  fileprivate func users(of address: UInt64) -> [Int] {
-    code.functions.indices.filter { (index) in
-      let function = code.functions[index]
-      return code.references[function.first..<function.end].contains { $0.target == address && $0.kind != .branch }
-    }
   }
 }
 

@@ -162,6 +162,10 @@ public final class Updater {
     for version in ready {
       var detail = Text()
       detail.appendProof(version.verdict)
+      if !version.verdict.variables.isEmpty {
+        detail.append("; ")
+        detail.appendVariables(version.verdict)
+      }
       if !version.verdict.risks.isEmpty {
         var risks = Text()
         risks.appendRisks(version.verdict)
