@@ -18,6 +18,8 @@ final class Comparison {
   var missingExports: [MissingExport] = []
   /// Reasons found, of which only the first `maximumReasons` are kept.
   var reasonCount = 0
+  /// One bit for each kind of reason that was found.
+  var reasonKinds: UInt32 = 0
 
   static var maximumReasons: Int { 64 }
 
@@ -37,6 +39,7 @@ final class Comparison {
 
   func refuse(_ refusal: Refusal) {
     reasonCount += 1
+    reasonKinds |= 1 << UInt32(refusal.kind.rawValue)
     if reasons.count < Comparison.maximumReasons { reasons.append(refusal) }
   }
 
@@ -47,11 +50,9 @@ final class Comparison {
       !reasons.contains { $0.kind == reason.kind && $0.new?.address == reason.new?.address }
     }
     reasons = Array((missing.prefix(Comparison.maximumReasons / 2) + reasons).prefix(Comparison.maximumReasons))
+    reasonKinds |= earlier.reasonKinds
     reasonCount += missing.count + (earlier.reasonCount - earlier.reasons.count)
   }
-
-  /// Is initial content all that differs?
-  var isContentOnly: Bool { reasonCount == reasons.count && !reasons.contains { $0.kind != .stateContent } }
 
   /// Do an old and a new code address mean the same: the same offset in matched functions, if it is not their
   /// start, in functions that are equal?

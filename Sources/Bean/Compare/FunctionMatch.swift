@@ -24,6 +24,8 @@ public struct FunctionMatch {
     isEqual[new] = equal
   }
 
+  mutating func countAsChanged(_ new: Int) { isEqual[new] = false }
+
   func areFree(_ old: Int, _ new: Int) -> Bool { newOfOld[old] < 0 && oldOfNew[new] < 0 }
 
   /// Nothing but their order, if anything, says what they belong to.

@@ -13,7 +13,8 @@ public enum Bean {
 
   /// The same for versions that were read already: a loader keeps the one that is in use.
   public static func compare(
-    old: Binary, new: Binary, isUsed: (_ name: Bytes, _ version: Bytes) -> Bool = { (_, _) in true }
+    old: Binary, new: Binary, countsChangesForCallers: Bool = false,
+    isUsed: (_ name: Bytes, _ version: Bytes) -> Bool = { (_, _) in true }
   ) -> Verdict {
     var verdict = Verdict()
     if let obstacle = obstacle(old) ?? obstacle(new) {
@@ -22,16 +23,17 @@ public enum Bean {
       return verdict
     }
     var comparison = Comparison(old, new)
+    if countsChangesForCallers { comparison.countChangesForCallers() }
     let matches = comparison.matches
     comparison.compareLayout()
     // Where sections have other sizes, all that follows would only say so again, for each variable.
     var isComparable = comparison.reasonCount == 0
     if isComparable { compareState(comparison) }
-    if comparison.reasonCount != 0, !old.state.areas.isEmpty {
+    if comparison.reasonCount != 0, !old.state.areas.isEmpty, !comparison.hooksTakeState {
       let detailed = Comparison.byVariables(old, new, matches)
       compareState(detailed)
-      // Where content is all that differs section by section, that is what a user has to know.
-      if detailed.reasonCount == 0 || !comparison.isContentOnly {
+      // Of sections with the same sizes, what differs in them is what a user has to know (and may let pass).
+      if detailed.reasonCount == 0 || !isComparable {
         // Why it would not do section by section, and then why not variable by variable.
         if detailed.reasonCount != 0 { detailed.put(comparison) }
         comparison = detailed
@@ -101,6 +103,8 @@ public enum Bean {
     verdict.variables = comparison.variables
     verdict.newOwnsState = comparison.newOwnsState
     verdict.missingExports = comparison.missingExports
+    verdict.reasonKinds = comparison.reasonKinds
+    verdict.hooksTakeState = comparison.hooksTakeState
     let new = comparison.new
     verdict.needsProgramThread =
       new.relocations.hasIndirectFunctions

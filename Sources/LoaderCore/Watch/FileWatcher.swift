@@ -39,6 +39,8 @@ public final class FileWatcher {
 
   private let queue: InotifyQueue
   private let wake: FileDescriptor?
+  /// Another descriptor that ends the wait when it can be read; who owns it reads it.
+  var alsoWaitsFor: FileDescriptor?
   private var table: WatchTable
   private var settling: SettleQueue
   private var objects: [Int: Object] = [:]
@@ -70,8 +72,13 @@ public final class FileWatcher {
     let path = path.absolute()
     let (resolution, watches, isComplete) = try watch(path, id)
     let now = FileWatcher.status(path)
-    objects[id] = Object(path, resolution, watches, seen: known ?? now)
-    if let known, let now, known != now { settling.note(id, at: ClockTime.monotonic()) }
+    let object = Object(path, resolution, watches, seen: known ?? now)
+    objects[id] = object
+    if let known, known != now {
+      // The event that told of it, an empty file's end among them, is past.
+      object.isWritten = true
+      settling.note(id, at: ClockTime.monotonic())
+    }
     return isComplete
   }
 
@@ -110,12 +117,15 @@ public final class FileWatcher {
       if isPausing { end = FileWatcher.earlier(end, pauseEnd) }
       var files: [FileDescriptor] = []
       if let wake { files.append(wake) }
+      if let alsoWaitsFor { files.append(alsoWaitsFor) }
+      let other: UInt = alsoWaitsFor == nil ? 0 : 1 << UInt(files.count - 1)
       if !isPausing { files.append(queue.descriptor) }
       let ready = try FileDescriptor.waitForInput(files, nanoseconds: end.map { $0 > now ? $0 - now : 0 })
       if let wake, ready & 1 != 0 {
         wake.drain()
         return WatchBatch(isWoken: true)
       }
+      if ready & other != 0 { return WatchBatch(isWoken: true) }
       if ready != 0 {
         try look()
         pauseEnd = ClockTime.monotonic() + FileWatcher.pause
