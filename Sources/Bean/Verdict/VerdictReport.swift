@@ -15,6 +15,10 @@ extension Text {
     if verdict.needsProgramThread { append("  needs a thread of the program: indirect functions\n") }
     appendProof(verdict)
     append("\n")
+    if !verdict.variables.isEmpty {
+      appendVariables(verdict)
+      append("\n")
+    }
     if verdict.riskCount > 0 {
       appendRisks(verdict)
       append("\n")
@@ -47,14 +51,43 @@ extension Text {
       append("\":")
       append(decimal: UInt64(value))
     }
+    append(",\"risk_count\":")
+    append(decimal: UInt64(verdict.riskCount))
     if verdict.riskCount > 0 {
       var risks = Text()
       risks.appendRisks(verdict)
       append(",\"layout_risk\":")
       risks.withBytes { append(jsonString: $0) }
     }
+    append(",\"variables\":[")
+    append(jsonVariables: verdict)
+    append("]")
     append(
       verdict.needsProgramThread ? ",\"needs_program_thread\":true}\n" : ",\"needs_program_thread\":false}\n")
+  }
+
+  /// Those that are not where they were, with their addresses in the files; "evidence" as in `VariablePair.Evidence`.
+  private mutating func append(jsonVariables verdict: Verdict) {
+    var isFirst = true
+    for pair in verdict.variables where pair.kind != .kept {
+      append(isFirst ? "{\"kind\":" : ",{\"kind\":")
+      isFirst = false
+      append(jsonString: Bytes(pair.kind.code))
+      if let range = pair.old { append(range, ",\"old\":", ",\"old_size\":") }
+      if let range = pair.new { append(range, ",\"new\":", ",\"new_size\":") }
+      append(",\"evidence\":")
+      append(jsonString: Bytes(pair.evidence.code))
+      append(",\"support\":")
+      append(decimal: UInt64(pair.support))
+      append("}")
+    }
+  }
+
+  private mutating func append(_ range: AddressRange, _ start: StaticString, _ size: StaticString) {
+    append(start)
+    append(decimal: range.start)
+    append(size)
+    append(decimal: range.count)
   }
 
   /// Where there is no verdict, since a file can't be read or is none.

@@ -83,7 +83,9 @@ extension Updater {
     let givesImages = program.settings.debug.contains(.images)
     if givesImages { VersionImage.keep(shared.current) }
     if isBound, let known = shared.version(with: copy.bytes, ownsState: verdict.newOwnsState) {
-      return NewVersion(shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false,
+      try checkHomes(of: known, shared.current, verdict)
+      return NewVersion(
+        shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false,
         isLayoutKnown: isLayoutKnown)
     }
     guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.hasTLS else {
@@ -99,6 +101,17 @@ extension Updater {
     return NewVersion(
       shared: shared, object: object, verdict: verdict, binary: newBinary, isFresh: true, isMigrated: !isBound,
       needsProgramThread: needsProgramThread, isLayoutKnown: isLayoutKnown)
+  }
+
+  /// A version that is mapped already was bound when it was new: the same homes must follow from the current one.
+  private func checkHomes(of known: LoadedObject, _ current: LoadedObject, _ verdict: Verdict) throws(UpdateFailure) {
+    if verdict.newOwnsState || known === current { return }
+    let shared = verdict.mapping.pieces.filter { $0.kind == .shared }
+    let wanted = NewVersion.binding(of: known, to: current, shared)
+    guard (known.binding ?? StateBinding(runs: [])).agrees(with: wanted) else {
+      throw UpdateFailure(
+        .incompatible, "homes-differ", Text("its variables were found elsewhere when it was mapped first"))
+    }
   }
 
   /// The room is shared with program threads that open libraries.
