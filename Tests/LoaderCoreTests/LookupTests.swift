@@ -113,6 +113,16 @@ import Testing
     #expect(!run.hasTable)
   }
 
+  @Test func holdsWords() {
+    var random = Random(seed: 3)
+    let words = (0..<5000).map { _ in random.next() } + [0, 1 << 63]
+    var set = WordSet()
+    #expect(!set.contains(0) && !set.contains(words[0]))
+    for word in words + words { set.insert(word) }
+    #expect(words.allSatisfy { set.contains($0) })
+    #expect((0..<5000).allSatisfy { _ in !set.contains(random.next()) })
+  }
+
   @Test func remembersChoices() {
     var choices = HostChoices()
     #expect(choices.choice(of: 0x1000) == nil)

@@ -123,9 +123,21 @@ public struct Relocator<Context: RelocationContext> {
         ProcessMemory.store(binding?.home(of: value) ?? value, at: field)
       } else if relocation.type != UInt32(R_X86_64_NONE) {
         shortcut?.ahead.read(table, index)
-        try apply(relocation, index: index, isPLT: isPLT)
+        if try !applyShort(relocation) { try apply(relocation, index: index, isPLT: isPLT) }
       }
     }
+  }
+
+  /// The three types that nearly all relocations with symbols have, where the short way knows the address.
+  @inline(__always)
+  private mutating func applyShort(_ relocation: Relocation) throws(LoadError) -> Bool {
+    let type = Int32(truncatingIfNeeded: relocation.type)
+    guard type == R_X86_64_GLOB_DAT || type == R_X86_64_JUMP_SLOT || type == R_X86_64_64,
+      let address = address(of: relocation, withoutPLT: type == R_X86_64_JUMP_SLOT)
+    else { return false }
+    let addend = type == R_X86_64_64 ? UInt64(bitPattern: relocation.addend) : 0
+    ProcessMemory.store(address &+ addend, at: try place8(relocation))
+    return true
   }
 
   /// Relative relocations come first and ascend: where they fill their pages well, these are made writable in one go.
@@ -198,10 +210,6 @@ public struct Relocator<Context: RelocationContext> {
 
   private mutating func storeSymbol(_ relocation: Relocation, addend: UInt64) throws(LoadError) {
     let slot = try place8(relocation)
-    if let address = address(of: relocation, withoutPLT: false) {
-      ProcessMemory.store(address &+ addend, at: slot)
-      return
-    }
     let target = try resolve(relocation, excluding: [])
     if target.isIndirect {
       deferred.indirect.append(.init(slot: slot, resolver: target.address, addend: addend))
@@ -212,10 +220,6 @@ public struct Relocator<Context: RelocationContext> {
 
   private mutating func storeJumpSlot(_ relocation: Relocation, index: Int) throws(LoadError) {
     let slot = try place8(relocation)
-    if let address = address(of: relocation, withoutPLT: true) {
-      ProcessMemory.store(address, at: slot)
-      return
-    }
     if let handler = context.missingFunctionHandler, !object.dynamic.bindsNow, !object.bindsNow {
       // A lazily bound program may lack functions that it never calls: the slot then stays with its PLT entry,
       // which leads through GOT[2] to the handler, with GOT[1] and the relocation's index on the stack.
