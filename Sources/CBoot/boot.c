@@ -68,6 +68,8 @@ void luci_set_stack_gap(uint64_t size) { luci_stack_gap = size; }
 long luci_start_helper(uint64_t stack_top, uint64_t argument) {
   /* CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM */
   const long flags = 0x100 | 0x200 | 0x800 | 0x10000 | 0x40000;
+  /* A second helper, started by the first, shares its descriptors: CLONE_FILES. */
+  if (argument == 1) return luci_clone_helper(flags | 0x400, (long)stack_top, argument);
   return luci_clone_helper(flags, (long)stack_top, argument);
 }
 

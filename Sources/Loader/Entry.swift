@@ -38,7 +38,11 @@ public func luciMissingFunction(_ linkMap: UInt64, _ index: UInt64) {
 
 @_cdecl("luci_helper_main")
 public func luciHelperMain(_ argument: UInt64) {
-  runningProgram?.runHelper()
+  if argument == 1 {
+    runningProgram?.runFaultServer()
+  } else {
+    runningProgram?.runHelper()
+  }
   Process.exitThread()
 }
 
@@ -91,6 +95,7 @@ func makeGates() -> Gates {
   gates.forkParent = luci_fork_handler_address(1)
   gates.forkChild = luci_fork_handler_address(2)
   gates.heapLock = luci_heap_lock
+  gates.heapRegions = luci_heap_regions
   gates.heapUnlock = luci_heap_unlock
   gates.startHelper = { stack, argument in luci_start_helper(stack, argument) }
   return gates

@@ -127,6 +127,25 @@ struct RefusalTests {
     try await counter.finish(program)
   }
 
+  /// Whoever had the file open for writing closes it, at last and without having written: nothing new to tell.
+  @Test func closedWithoutChange() async throws {
+    let counter = try await Counter(in: workspace)
+    let program = try await counter.start(.direct)
+    try workspace.replace(counter.library, content: Data("no library".utf8))
+    try await program.wait(for: "a line that says why") { $0.refusals(of: Counter.name).first }
+    try await workspace.run("sh", ["-c", "exec 3>>'\(counter.library)'"])
+    // Batches come one after the other: with the second of these lines the first batch is done with.
+    let executable = try workspace.contents(counter.subject.path)
+    for count in 1...2 {
+      try workspace.replace(counter.subject.path, content: executable + Data(count: count))
+      try await program.wait(for: "a line about the executable") {
+        $0.refusals(of: "counting").count >= count ? true : nil
+      }
+    }
+    #expect(program.seen.refusals(of: Counter.name).count == 1, "\(program.seen)")
+    try await counter.finish(program)
+  }
+
   @Test func manyEventsThatConcernNothing() async throws {
     let counter = try await Counter(in: workspace)
     let two = try await counter.version("two")

@@ -51,6 +51,10 @@ public struct Verdict {
   /// Functions that use fields at other displacements, in all findings together.
   public internal(set) var shiftedFunctions = 0
   public internal(set) var changedAllocations = 0
+  /// What the changed allocations asked for in the old version, in bytes: each size once.
+  public internal(set) var outgrownSizes: [UInt64] = []
+  /// All findings are about objects of these sizes: no field that moved lies beyond the largest of them.
+  public internal(set) var isRiskOfSizes = false
 
   public init() {}
 

@@ -16,6 +16,8 @@ public struct HostCalls {
   public internal(set) var threadAtExit: UInt64 = 0
   /// __errno_location
   public internal(set) var errorNumber: UInt64 = 0
+  /// _IO_list_all: all streams of stdio; only glibc has it.
+  public internal(set) var streams: UInt64 = 0
 
   public init() {}
 
@@ -42,5 +44,6 @@ public struct HostCalls {
     tlsGetAddress = find("__tls_get_addr")
     threadAtExit = find("__cxa_thread_atexit_impl")
     errorNumber = find("__errno_location")
+    streams = find("_IO_list_all")
   }
 }

@@ -11,6 +11,25 @@ extension FileDescriptor {
     return try file.content(size: status.size)
   }
 
+  /// A file of /proc, which tells no size: at most 1 MiB.
+  static func textOfProcess(_ name: StaticString) throws(Errno) -> [UInt8] {
+    let file = try open(Path(name))
+    defer { file.close() }
+    var content = [UInt8](repeating: 0, count: 8 << 10)
+    var done = 0
+    while true {
+      let count = try content.fill(from: file, at: done)
+      if count == 0 { break }
+      done += count
+      if done == content.count {
+        guard content.count < 1 << 20 else { throw Errno.tooLarge }
+        content.append(contentsOf: [UInt8](repeating: 0, count: content.count))
+      }
+    }
+    content.removeLast(content.count - done)
+    return content
+  }
+
   /// What one call reads of the first `size` bytes: all of a file of /proc that is no longer.
   func beginning(size: Int) throws(Errno) -> [UInt8] {
     var content = [UInt8](repeating: 0, count: size)

@@ -24,6 +24,16 @@ extension FileDescriptor {
     return ready
   }
 
+  /// Waits until it can be read, without taking memory; false: interrupted.
+  static func waitForInput(_ file: FileDescriptor) throws(Errno) -> Bool {
+    var entry = pollfd(fd: file.number, events: Int16(POLLIN), revents: 0)
+    let result = withUnsafeMutablePointer(to: &entry) {
+      luci_syscall6(Int(__NR_ppoll), Int(bitPattern: $0), 1, 0, 0, 8, 0)
+    }
+    if result == -Int(EINTR) { return false }
+    return try check(result) > 0
+  }
+
   /// Whether a write of a line would not have to wait, by poll(2).
   var takesOutput: Bool {
     var entry = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)

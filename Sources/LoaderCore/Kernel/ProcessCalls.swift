@@ -10,10 +10,10 @@ public enum Process {
   }
 
   /// Threads of the program, as far as /proc tells; many where it does not.
-  public static func programThreadCount(hasHelper: Bool) -> UInt32 {
+  public static func programThreadCount(helpers: UInt32) -> UInt32 {
     // A directory has a link for itself, its entry above, and each subdirectory.
     guard let status = try? FileDescriptor.status(of: Path("/proc/self/task")), status.links > 2 else { return .max }
-    return status.links - 2 - (hasHelper ? 1 : 0)
+    return status.links - 2 - min(helpers, status.links - 2)
   }
 
   /// Whether a thread of this process has that id (tgkill(2) with no signal).

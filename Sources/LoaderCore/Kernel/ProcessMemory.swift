@@ -25,6 +25,11 @@ public enum ProcessMemory {
     luci_store_release(pointer(address).assumingMemoryBound(to: UInt64.self), value)
   }
 
+  @inline(__always)
+  public static func loadAtomically(at address: UInt64) -> UInt64 {
+    luci_load_acquire(pointer(address).assumingMemoryBound(to: UInt64.self))
+  }
+
   public static func copy(from source: UInt64, to target: UInt64, count: UInt64) {
     if count == 0 { return }
     pointer(target).copyMemory(from: pointer(source), byteCount: Int(count))
@@ -39,6 +44,11 @@ public enum ProcessMemory {
   public static func bytes(at address: UInt64, count: UInt64) -> Bytes {
     if count == 0 { return .empty }
     return Bytes(start: pointer(address), count: Int(count))
+  }
+
+  /// Memory to be filled.
+  static func buffer(at address: UInt64, count: UInt64) -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(start: pointer(address), count: Int(count))
   }
 
   public static func cString(at address: UInt64) -> Bytes {

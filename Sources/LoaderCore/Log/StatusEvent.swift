@@ -85,17 +85,20 @@ public struct StatusRecord {
   public let cause: StaticString?
   /// The finer reason for people; in JSON and in the log.
   public let detail: Text?
+  /// Further fields of the JSON form, each with a comma in front.
+  let fields: Text?
   public let time: ClockTime
 
   public init(
     _ event: StatusEvent, object: Path, path: Path, cause: StaticString? = nil, detail: Text? = nil,
-    time: ClockTime = .now()
+    fields: Text? = nil, time: ClockTime = .now()
   ) {
     self.event = event
     self.object = object
     self.path = path
     self.cause = cause
     self.detail = detail
+    self.fields = fields
     self.time = time
   }
 
@@ -152,6 +155,7 @@ public struct StatusRecord {
     text.append(",\"time\":\"")
     text.append(timestamp: time)
     text.append("\"")
+    if let fields { text.append(fields.bytes) }
     if hasDetail, let detail {
       text.append(",\"detail\":")
       detail.withBytes { text.append(jsonString: $0) }

@@ -39,7 +39,14 @@ extension Settings {
   public var skipsIdentical: Bool { flag(.skipIdentical) }
   public var forcesUpdate: Bool { flag(.forceUpdate) }
   public var refusesLayoutRisks: Bool { value(of: .layoutCheck).number == 1 }
+  public var waitsForLayouts: Bool { value(of: .layoutCheck).number == 2 }
   public var trustsFiles: Bool { flag(.trustFiles) }
+
+  var outdatedDetection: StaleDetector.Mode {
+    StaleDetector.Mode(rawValue: UInt8(truncatingIfNeeded: value(of: .detectOutdated).number)) ?? .disabled
+  }
+  var detectionDelaySeconds: UInt64 { value(of: .detectOutdatedDelay).number }
+  var answersControl: Bool { flag(.control) }
 
   /// Directories; an empty path stands for the working directory (ld.so(8)).
   public var libraryPath: [Path] { list(.libraryPath, (58, 59), keepingEmpty: true) }

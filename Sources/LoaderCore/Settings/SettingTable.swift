@@ -3,6 +3,7 @@ public enum Setting: UInt8, CaseIterable, Sendable {
   case logLevel, logFile, logFileAppend, logTimeAbsolute
   case statusInfo, earlyStatusInfo, statusFormat
   case dynamicUpdate, dynamicDlupdate, settleTime, skipIdentical, forceUpdate, layoutCheck, trustFiles
+  case detectOutdated, detectOutdatedDelay, control
   case libraryPath, preload, bindNow, debug, debugOutput, showAuxv, traceLoadedObjects
 }
 
@@ -22,6 +23,8 @@ public enum SettingKind: Equatable, Sendable {
   case format
   /// `report` or `refuse`.
   case policy
+  /// `disabled`, `userfaultfd`, `uprobes` or `uprobes_deps`.
+  case detection
   case path
   /// Several names; separated by the bytes that the accessor knows.
   case list
@@ -74,9 +77,18 @@ extension Setting {
       SettingRow("LD_FORCE_UPDATE", .flag, "0", "update although initial data has other content")
     case .layoutCheck:
       SettingRow(
-        "LD_LAYOUT_CHECK", .policy, "report", "what to do where structures seem to have another layout")
+        "LD_LAYOUT_CHECK", .policy, "wait", "what to do where structures seem to have another layout")
     case .trustFiles:
       SettingRow("LD_TRUST_FILES", .flag, "0", "update from files whoever owns them or may write to them")
+    case .detectOutdated:
+      SettingRow(
+        "LD_DETECT_OUTDATED", .detection, "disabled", "how it is seen that code of outdated versions still runs")
+    case .detectOutdatedDelay:
+      SettingRow(
+        "LD_DETECT_OUTDATED_DELAY", .number(maximum: 86_400), "1", "seconds from an update to the first look for that"
+      )
+    case .control:
+      SettingRow("LD_CONTROL", .flag, "1", "answer the command luci, for the user of the process and root")
     case .libraryPath:
       SettingRow("LD_LIBRARY_PATH", .list, "", "directories to search first, separated by ':' or ';'")
     case .preload:
@@ -144,7 +156,8 @@ extension SettingKind {
       return text
     case .level: return Text("0…7")
     case .format: return Text("text|json")
-    case .policy: return Text("report|refuse")
+    case .policy: return Text("wait|report|refuse")
+    case .detection: return Text("disabled|userfaultfd|uprobes|uprobes_deps")
     case .path: return Text("PATH")
     case .list: return Text("LIST")
     }

@@ -43,6 +43,8 @@ public struct Gates {
   public var forkParent: UInt64 = 0
   public var forkChild: UInt64 = 0
   public var heapLock: @convention(c) () -> Void = {}
+  /// Start and end of each mapping of the loader's heap, as many as the words hold; returns how many it takes.
+  public var heapRegions: @convention(c) (UnsafeMutablePointer<UInt64>?, Int) -> Int = { _, _ in 0 }
   public var heapUnlock: @convention(c) () -> Void = {}
 
   public init() {}
@@ -67,6 +69,8 @@ public final class Program {
   var host = HostCalls()
   var hostChoices = HostChoices()
   var updater: Updater?
+  /// Whether outdated code still runs; exists with the updater.
+  var stale: StaleDetector?
   var helperThread: Int32 = 0
   /// LD_DEBUG; nil where nothing is asked for.
   var trace: DebugTrace?
@@ -74,6 +78,10 @@ public final class Program {
   let gateStubs = GateStubs()
   /// An update that waits for a program thread; under the lock.
   var gatedUpdate: GatedUpdate?
+  /// Whether this is the moment for it is being looked at: who comes to a gate waits for the lock.
+  var isJudging = false
+  /// Before that time (CLOCK_MONOTONIC, nanoseconds) a gate leads on at once.
+  var nextLook: UInt64 = 0
   /// Where signal handlers return to in the host's code; looked for when first needed.
   lazy var restorers = findRestorers()
   /// Whether the helper thread runs in this process.

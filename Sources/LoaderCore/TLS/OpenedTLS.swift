@@ -44,7 +44,7 @@ extension Program {
   /// thread.
   private func takeReserve(for segment: TLSSegment, of object: LoadedObject) throws(LoadError) {
     let isZero = segment.fileSize == 0
-    guard isZero || Process.programThreadCount(hasHelper: hasHelper) == 1, let offset = tls.takeReserve(for: segment)
+    guard isZero || Process.programThreadCount(helpers: helperCount) == 1, let offset = tls.takeReserve(for: segment)
     else { throw LoadError(.staticTLSExhausted, object.path) }
     object.tlsOffset = offset
   }

@@ -16,6 +16,7 @@ extension Program {
       graph.replace(old, by: pair.object)
       pair.shared.adopt(pair.object)
     }
+    versionsHaveChanged()
   }
 
   /// Other threads only read these pages, before, meanwhile and afterwards.

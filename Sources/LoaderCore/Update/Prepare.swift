@@ -125,7 +125,7 @@ extension Updater {
       return NewVersion(
         shared: candidate.shared, object: object, verdict: candidate.verdict, binary: candidate.binary, isFresh: true)
     } catch {
-      report(error.event, candidate.shared, cause: error.cause, error.detail)
+      refuse(candidate.shared, error)
       return nil
     }
   }

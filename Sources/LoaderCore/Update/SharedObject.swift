@@ -8,6 +8,14 @@ public final class SharedObject {
   public private(set) var versions: [LoadedObject]
   public private(set) var current: LoadedObject
 
+  /// What was told last of a file that was not taken.
+  struct Refusal: Equatable {
+    let file: FileStatus?
+    let event: StatusEvent
+    let detail: [UInt8]
+  }
+  var refusal: Refusal?
+
   public init(id: Int, _ first: LoadedObject) {
     self.id = id
     name = first.name.withUnsafeBytes { Path(Bytes($0)) }
@@ -35,6 +43,7 @@ public final class SharedObject {
 
   public func adopt(_ version: LoadedObject) {
     version.identity = self
+    refusal = nil
     // Handles may have been given out and taken back since the version was prepared.
     version.openCount = current.openCount
     if !versions.contains(where: { $0 === version }) { versions.append(version) }

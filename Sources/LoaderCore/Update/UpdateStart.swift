@@ -13,6 +13,7 @@ extension Program {
       let updater = Updater(self)
       updater.register(graph.objects)
       self.updater = updater
+      stale = StaleDetector(self)
     }
     for object in graph.objects where object.role == .library {
       status.report(.loaded, object: object.name.withUnsafeBytes { Path(Bytes($0)) }, path: object.path)
@@ -57,6 +58,9 @@ extension Program {
     FileDescriptor.closeAll(except: kept)
     do throws(Errno) {
       let wake = try ThreadWake()
+      lock.lock()
+      updater?.noteFixed()
+      lock.unlock()
       // Most processes are over by then. Giving inotify's watches up takes the kernel some milliseconds, for which
       // the end of the process would wait; what changes before the watches are there is seen by the files' status.
       _ = try FileDescriptor.waitForInput([], nanoseconds: Program.watchDelay)
@@ -74,6 +78,8 @@ extension Program {
     for object in objects where object.role == .library {
       status.report(.loaded, object: object.name.withUnsafeBytes { Path(Bytes($0)) }, path: object.path)
     }
+    // Their slots have no gates.
+    if gatedUpdate?.waiting != nil { standDown() }
     guard let updater, settings.updatesOpenedObjects else { return }
     updater.register(objects)
     if helperThread != 0 { try? ThreadWake.wake(thread: helperThread) }
@@ -120,6 +126,7 @@ extension Program {
     log.afterFork()
     status.afterFork()
     updater?.forgetWatches()
+    forgetOutdatedText()
     if updater != nil { startHelper() }
   }
 }

@@ -7,10 +7,12 @@ public final class Updater {
   private(set) var objects: [SharedObject] = []
   private var watched = 0
   /// Files that are watched but can't be replaced: the executable and the host's objects.
-  private var fixed: [Path] = []
+  private var fixed: [(path: Path, known: FileStatus?)] = []
   /// The watcher's number for the first of them, far above all objects.
   private static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
+  /// Under the program's lock.
+  var waiting: WaitingUpdate?
 
   init(_ program: Program) { self.program = program }
 
@@ -47,22 +49,25 @@ public final class Updater {
     fixed = []
   }
 
-  /// The executable and the C library's family stay as they are; that their files changed is told.
-  private func watchFixed(_ watcher: FileWatcher) {
-    guard fixed.isEmpty else { return }
+  /// The executable and the C library's family stay as they are; that their files changed is told. Called when the
+  /// helper starts: a change from then on counts, though the watches come later.
+  func noteFixed() {
     // Started directly, the program's path is known; else the kernel has it.
     let asked = program.executablePath
     let executable = asked.isEmpty ? (try? Path("/proc/self/exe").linkTarget()) ?? asked : asked
-    fixed = [executable] + program.hostObjects.map { $0.path }
-    for (index, path) in fixed.enumerated() where path.isAbsolute {
+    fixed = ([executable] + program.hostObjects.map { $0.path }).map { ($0, try? FileDescriptor.status(of: $0)) }
+  }
+
+  private func watchFixed(_ watcher: FileWatcher) {
+    for (index, file) in fixed.enumerated() where file.path.isAbsolute {
       // Whether it can be watched or not makes no difference to what the program runs.
-      _ = try? watcher.add(path, id: Updater.firstFixed + index)
+      _ = try? watcher.add(file.path, id: Updater.firstFixed + index, known: file.known)
     }
   }
 
   private func reportFixed(_ ids: [Int]) {
     for id in ids where id >= Updater.firstFixed && id - Updater.firstFixed < fixed.count {
-      let path = fixed[id - Updater.firstFixed]
+      let path = fixed[id - Updater.firstFixed].path
       let detail: StaticString =
         id == Updater.firstFixed
         ? "the executable can't be replaced: restart needed" : "the C library can't be replaced: restart needed"
@@ -73,17 +78,17 @@ public final class Updater {
 
   /// The helper's main loop.
   func run(_ watcher: FileWatcher) {
+    watchFixed(watcher)
     while true {
       program.lock.lock()
       let all = objects
-      watchFixed(watcher)
       program.lock.unlock()
       while watched < all.count {
         watch(all[watched], watcher)
         watched += 1
       }
       do throws(Errno) {
-        let batch = try watcher.waitForBatch()
+        let batch = try watcher.waitForBatch(until: earliest(stepWaiting(), program.stale?.step(all)))
         for id in batch.unwatched where id < all.count {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
@@ -98,6 +103,11 @@ public final class Updater {
     }
   }
 
+  private func earliest(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
+    guard let a, let b else { return a ?? b }
+    return min(a, b)
+  }
+
   private func watch(_ shared: SharedObject, _ watcher: FileWatcher) {
     do throws(Errno) {
       try watcher.add(shared.path, id: shared.id, known: shared.current.status)
@@ -108,6 +118,16 @@ public final class Updater {
 
   func report(_ event: StatusEvent, _ shared: SharedObject, cause: StaticString? = nil, _ detail: Text? = nil) {
     program.status.report(event, object: shared.name, path: shared.path, cause: cause, detail: detail)
+  }
+
+  /// Says once why a file is not taken. It is judged again when somebody closes it who only had it open for writing,
+  /// and again it is the same.
+  func refuse(_ shared: SharedObject, _ failure: UpdateFailure) {
+    let file = try? FileDescriptor.status(of: shared.path)
+    let refusal = SharedObject.Refusal(file: file, event: failure.event, detail: failure.detail.bytes)
+    if file != nil, shared.refusal == refusal { return }
+    shared.refusal = refusal
+    report(failure.event, shared, cause: failure.cause, failure.detail)
   }
 
   /// Files that changed together become one update: what can be shown to be safe is committed at once.
@@ -124,11 +144,13 @@ public final class Updater {
       do throws(UpdateFailure) {
         if let candidate = try prepare(shared, watcher) { candidates.append(candidate) }
       } catch {
-        report(error.event, shared, cause: error.cause, error.detail)
+        refuse(shared, error)
       }
     }
     program.lock.lock()
     defer { program.lock.unlock() }
+    candidates = waitIfNeeded(candidates)
+    if candidates.isEmpty { return }
     if candidates.contains(where: { $0.needsProgramThread }) { return gate(candidates) }
     let (ready, gated) = bind(candidates)
     if !gated.isEmpty { return gate(gated) }
@@ -141,14 +163,16 @@ public final class Updater {
   private func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
     program.lock.lock()
     defer { program.lock.unlock() }
-    guard let pending = program.gatedUpdate else { return changed }
-    let others = pending.versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
-    program.withdrawGate()
-    return changed + others
+    guard let versions = waiting?.versions ?? program.gatedUpdate?.versions else { return changed }
+    program.standDown()
+    waiting = nil
+    for version in versions { version.discard(room) }
+    return changed + versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
   }
 
   /// The whole batch waits for a program thread.
   private func gate(_ candidates: [NewVersion]) {
+    program.nextLook = 0
     if program.gate(candidates) { return }
     for candidate in candidates {
       report(
@@ -158,7 +182,8 @@ public final class Updater {
     }
   }
 
-  func reportUpdated(_ ready: [NewVersion]) {
+  /// `isQuiet`: it was committed when no object of the old layout lived.
+  func reportUpdated(_ ready: [NewVersion], isQuiet: Bool = false) {
     for version in ready {
       var detail = Text()
       detail.appendProof(version.verdict)
@@ -167,7 +192,7 @@ public final class Updater {
         risks.appendRisks(version.verdict)
         detail.append("; ")
         detail.append(risks.bytes)
-        warn(version.shared, risks)
+        if isQuiet { detail.append("; none was alive") } else { warn(version.shared, risks) }
       }
       report(.updated, version.shared, cause: nil, detail)
     }
@@ -184,7 +209,7 @@ public final class Updater {
 
   /// Relocates the candidates against each other. One that fails is taken out, and the others, which may have
   /// been bound to it, are mapped anew without it.
-  private func bind(_ candidates: [NewVersion]) -> (ready: [NewVersion], gated: [NewVersion]) {
+  func bind(_ candidates: [NewVersion]) -> (ready: [NewVersion], gated: [NewVersion]) {
     var remaining = candidates
     while !remaining.isEmpty {
       let context = UpdateContext(program, remaining.map { ($0.old, $0.object) })
@@ -196,7 +221,7 @@ public final class Updater {
           try candidate.bind(context)
         } catch {
           isGate = error.isGate
-          if !isGate { report(error.event, candidate.shared, cause: error.cause, error.detail) }
+          if !isGate { refuse(candidate.shared, error) }
           failed = index
           break
         }

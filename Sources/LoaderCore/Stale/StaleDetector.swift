@@ -1,0 +1,231 @@
+import CKernel
+
+/// Sees whether code of outdated versions still runs (docs/stale.md). On the helper thread: some time after an update
+/// the old text is taken away; each use is reported, and the text taken away again after a while, so that "not used
+/// since" is known and not guessed.
+final class StaleDetector {
+  enum Mode: UInt8 { case disabled, userfaultfd, uprobes, uprobesWithDependants }
+
+  let program: Program
+  private(set) var mode: Mode
+  private(set) var versions: [OutdatedVersion] = []
+  private var server: FaultServer?
+  /// Why nothing can be seen in this process; told once.
+  private(set) var obstacle: StaticString?
+  private var told: Set<UInt64> = []
+  private var lostUses: UInt64 = 0
+  /// Threads of Luci's besides the helper.
+  private(set) var threadCount: UInt32 = 0
+
+  /// More functions and threads than that are counted, but not reported one by one.
+  private static var reportLimit: Int { 4096 }
+  /// In use, text is taken away at distances that grow up to this many times the first.
+  private static var longestInterval: UInt64 { 8 }
+  /// With a delay of 0.
+  private static var shortestInterval: UInt64 { 1_000_000 }
+
+  init(_ program: Program) {
+    self.program = program
+    mode = program.settings.outdatedDetection
+  }
+
+  private var delay: UInt64 { program.settings.detectionDelaySeconds * 1_000_000_000 }
+  private var firstInterval: UInt64 { max(delay, StaleDetector.shortestInterval) }
+
+  /// Does what is due; on the helper, without Luci's lock. Returns when there is more to do, nil: when woken.
+  func step(_ objects: [SharedObject]) -> UInt64? {
+    guard mode == .userfaultfd, obstacle == nil else { return nil }
+    let now = ClockTime.monotonic()
+    discover(objects, now)
+    takeUses()
+    for version in versions where version.due <= now { look(at: version, now) }
+    return versions.lazy.map { $0.due }.filter { $0 != .max }.min()
+  }
+
+  /// Versions that became outdated, and those that are current again.
+  private func discover(_ objects: [SharedObject], _ now: UInt64) {
+    for version in versions where version.shared.current === version.version || version.shared.isGone {
+      release(version)
+    }
+    versions.removeAll { $0.shared.current === $0.version || $0.shared.isGone }
+    for shared in objects where !shared.isGone && shared.versions.count > 1 {
+      for (index, version) in shared.versions.enumerated() where version !== shared.current {
+        if versions.contains(where: { $0.version === version }) { continue }
+        versions.append(
+          OutdatedVersion(
+            shared, version, number: index + 1, at: now, due: now + delay, interval: firstInterval))
+      }
+    }
+  }
+
+  /// Its text is ordinary memory again. Uses that are on their way are nobody's.
+  private func release(_ version: OutdatedVersion) {
+    guard let server else { return }
+    for text in version.texts { try? server.faults.unregister(text.range) }
+    version.phase = .unwatched
+  }
+
+  private func look(at version: OutdatedVersion, _ now: UInt64) {
+    version.due = .max
+    if Tracer.isPresent {
+      // A debugger's breakpoints would be lost with the text.
+      version.due = now + max(firstInterval, 1_000_000_000)
+      return
+    }
+    switch version.phase {
+    case .unwatched: begin(version)
+    case .away: takeAwayAgain(version)
+    case .unwatchable: break
+    }
+  }
+
+  // MARK: Taking away
+
+  private func begin(_ version: OutdatedVersion) {
+    do throws(Errno) {
+      guard let server = try startServer() else { return }
+      if version.texts.isEmpty {
+        let pages = TextPages(version.version)
+        version.obstacle = pages.obstacle
+        for range in pages.ranges { version.texts.append(try TextRange(range, of: version.version)) }
+      }
+      if version.texts.isEmpty {
+        version.phase = .unwatchable
+        return
+      }
+      version.phase = .away
+      for text in version.texts { try server.faults.register(text.range) }
+      for text in version.texts { try drop(text, of: version) }
+      version.present = []
+      version.awaySince = ClockTime.monotonic()
+    } catch {
+      release(version)
+      version.phase = .unwatchable
+      version.obstacle = error.text
+      var text = Text("outdated code can't be watched: ")
+      text.append(error.text)
+      program.log.warning(text)
+    }
+  }
+
+  private func takeAwayAgain(_ version: OutdatedVersion) {
+    do throws(Errno) {
+      for text in version.texts { try drop(text, of: version) }
+      version.present = []
+      version.awaySince = ClockTime.monotonic()
+    } catch {
+      version.phase = .unwatchable
+      version.obstacle = error.text
+    }
+  }
+
+  /// Pages that somebody has written to stay: what was written would be lost.
+  private func drop(_ text: TextRange, of version: OutdatedVersion) throws(Errno) {
+    let map = try PageMap()
+    defer { map.close() }
+    let states = try map.states(of: text.range)
+    var start = 0
+    for index in 0...states.count where index == states.count || states[index] == .changed {
+      if index > start {
+        try text.drop(
+          AddressRange(
+            start: text.range.start + UInt64(start) * Segments.pageSize,
+            count: UInt64(index - start) * Segments.pageSize))
+      }
+      if index < states.count {
+        version.hasChangedPages = true
+        version.obstacle = "its code was changed in memory"
+      }
+      start = index + 1
+    }
+  }
+
+  // MARK: Uses
+
+  /// What the server noted since.
+  private func takeUses() {
+    guard let server else { return }
+    while let use = server.ring.take() {
+      guard let version = versions.first(where: { $0.watches(use.address) }) else { continue }
+      note(version, use.time)
+      report(use, version)
+    }
+    let lost = server.ring.lost
+    if lost != lostUses {
+      lostUses = lost
+      for version in versions where version.isWatched { note(version, ClockTime.monotonic()) }
+    }
+  }
+
+  private func note(_ version: OutdatedVersion, _ time: UInt64) {
+    version.uses += 1
+    version.lastUse = ClockTime.now()
+    version.awaySince = nil
+    if version.due == .max {
+      version.due = time + version.interval
+      version.interval = min(version.interval * 2, firstInterval * StaleDetector.longestInterval)
+    }
+  }
+
+  private func report(_ use: FaultRing.Use, _ version: OutdatedVersion) {
+    let place = version.place(of: use.instruction == 0 ? use.address : use.instruction)
+    version.lastPlace = place
+    var key = FNV1a()
+    key.combine(version.version.bias)
+    key.combine(place.address)
+    key.combine(UInt64(UInt32(bitPattern: use.thread)))
+    guard told.count < StaleDetector.reportLimit, told.insert(key.value).inserted else { return }
+    program.status.report(OutdatedUse(use, version, place, caller(of: use, place)).record)
+  }
+
+  /// Whoever called the function: at its first instruction, the word on top of the stack is the return address.
+  private func caller(of use: FaultRing.Use, _ place: CodePlace) -> LoadedObject? {
+    guard place.offset == 0, use.top != 0 else { return nil }
+    return program.registry.object(containing: use.top) ?? program.hostObjects.first { $0.contains(use.top) }
+  }
+
+  // MARK: The server
+
+  private func startServer() throws(Errno) -> FaultServer? {
+    if let server { return server }
+    do throws(Errno) {
+      let server = try FaultServer(helper: CurrentThread.id)
+      self.server = server
+      do throws(Errno) { try program.startFaultServer() } catch {
+        server.faults.descriptor.close()
+        throw error
+      }
+      threadCount = 1
+      return server
+    } catch {
+      server = nil
+      obstacle = "the kernel forbids it"
+      var text = Text("outdated code is not detected: userfaultfd: ")
+      text.append(error.text)
+      program.log.warning(text)
+      return nil
+    }
+  }
+
+  func runServer() { server?.run() }
+}
+
+/// A debugger, or rr, that follows the process.
+enum Tracer {
+  static var isPresent: Bool {
+    guard let status = try? FileDescriptor.textOfProcess("/proc/self/status") else { return false }
+    return status.withUnsafeBytes { bytes in
+      let text = Bytes(bytes)
+      var start = 0
+      while start < text.count {
+        var end = start
+        while end < text.count, text[end] != 10 { end += 1 }
+        if let line = text.slice(at: UInt64(start), count: UInt64(end - start)), line.hasPrefix("TracerPid:") {
+          return line.suffix(from: 10)?.trimmed != Bytes("0")
+        }
+        start = end + 1
+      }
+      return false
+    }
+  }
+}
