@@ -29,10 +29,15 @@ public struct Verdict {
   /// The first reasons, at most `Comparison.maximumReasons`; `reasonCount` tells how many there are.
   public internal(set) var reasons: [Refusal] = []
   public internal(set) var reasonCount = 0
+  /// One bit for each kind of reason.
+  var reasonKinds: UInt32 = 0
   /// Where each state section of the new version has its home.
   public internal(set) var mapping: StateMapping = .empty
   /// The old version has no state: the new one's own is used, nothing is bound.
   public internal(set) var newOwnsState = false
+  /// State stands in the way, and both versions have the hooks that take it over: the new version's own is used, and
+  /// its constructors run (docs/updates.md, "Hooks").
+  public internal(set) var hooksTakeState = false
   /// Every reference of the new version's code to state, by address.
   public internal(set) var patches: [Patch] = []
   /// Matched functions, by address in the old version.

@@ -97,6 +97,7 @@ extension Program {
       registry.unmap(object.memoryRange)
       object.release()
     }
+    if isUpdatePointBound { reconsiderHelper() }
   }
 }
 
@@ -122,6 +123,7 @@ extension LoadedObject {
     dependencies = []
     boundTo = []
     localScope = nil
+    stateHome = nil
     binary = nil
     if let content = fileContent, privateCopy == nil { Mapping.unmap(content.memoryAddress, UInt64(content.count)) }
     fileContent = nil

@@ -14,6 +14,8 @@ public final class ObjectGraph {
   public private(set) var hosts: [Path] = []
   /// Loader and C library of a program that was built for musl; nil for one built for glibc.
   public var muslLoader: Path?
+  /// LD_EXCLUDE.
+  public var excluded: [Path] = []
   private var hostNames: [[UInt8]] = []
   private let search: LibrarySearch
   private let factory: ObjectFactory
@@ -38,12 +40,14 @@ public final class ObjectGraph {
     var index = first
     while index < objects.count {
       let object = objects[index]
-      for name in try object.needed() {
+      for name in try object.needed() where !isExcluded(name) {
         if let dependency = try load(name, for: object) { object.dependencies.append(dependency) }
       }
       index += 1
     }
   }
+
+  func isExcluded(_ name: Bytes) -> Bool { excluded.contains { $0.withBytes { $0 == name } } }
 
   /// How much there is, to go back to when a dlopen fails.
   struct Mark {

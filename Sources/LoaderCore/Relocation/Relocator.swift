@@ -22,6 +22,9 @@ public protocol RelocationContext {
   var tlsDescriptorResolver: UInt64 { get }
   /// Entry of the resolver for variables of Luci's own TLS modules.
   var dynamicTLSDescriptorResolver: UInt64 { get }
+  /// LD_BIND_NOT: where calls through the PLT of lazily linked objects go, with GOT[1] and the relocation's index on
+  /// the stack; nil: they are bound now.
+  var lookUpAtEachCall: UInt64? { get }
   /// Where calls of functions that do not exist end; nil: a missing function is an error at once.
   var missingFunctionHandler: UInt64? { get }
 }
@@ -29,6 +32,7 @@ public protocol RelocationContext {
 extension RelocationContext {
   public var lookupRun: LookupRun? { nil }
   public var lookupRunIsComplete: Bool { false }
+  public var lookUpAtEachCall: UInt64? { nil }
 }
 
 /// Work that must wait until every object is relocated.
@@ -220,24 +224,30 @@ public struct Relocator<Context: RelocationContext> {
 
   private mutating func storeJumpSlot(_ relocation: Relocation, index: Int) throws(LoadError) {
     let slot = try place8(relocation)
+    if let resolver = context.lookUpAtEachCall, leavesToPLT(slot, resolver) { return }
     if let handler = context.missingFunctionHandler, !object.dynamic.bindsNow, !object.bindsNow {
       // A lazily bound program may lack functions that it never calls: the slot then stays with its PLT entry,
       // which leads through GOT[2] to the handler, with GOT[1] and the relocation's index on the stack.
       guard let target = try? resolve(relocation, excluding: .pltEntries) else {
-        guard let got = object.dynamic.pltGOT, let first = try? field(at: got, size: 24) else {
-          _ = try resolve(relocation, excluding: .pltEntries)
-          return
-        }
-        let lazy = ProcessMemory.load(UInt64.self, at: slot)
-        ProcessMemory.store(lazy &+ object.bias, at: slot)
-        ProcessMemory.store(object.linkMap, at: first + 8)
-        ProcessMemory.store(handler, at: first + 16)
+        if !leavesToPLT(slot, handler) { _ = try resolve(relocation, excluding: .pltEntries) }
         return
       }
       store(target, at: slot)
       return
     }
     store(try resolve(relocation, excluding: .pltEntries), at: slot)
+  }
+
+  /// The slot leads back into the PLT, whose first entry goes to `handler`.
+  private func leavesToPLT(_ slot: UInt64, _ handler: UInt64) -> Bool {
+    guard !object.dynamic.bindsNow, !object.bindsNow, let got = object.dynamic.pltGOT,
+      let first = try? field(at: got, size: 24)
+    else { return false }
+    let lazy = ProcessMemory.load(UInt64.self, at: slot)
+    ProcessMemory.store(lazy &+ object.bias, at: slot)
+    ProcessMemory.store(object.linkMap, at: first + 8)
+    ProcessMemory.store(handler, at: first + 16)
+    return true
   }
 
   private mutating func store(_ target: Resolution, at slot: UInt64) {

@@ -36,8 +36,16 @@ extension Settings {
   /// Whether that holds for objects opened with dlopen, too.
   public var updatesOpenedObjects: Bool { flag(.dynamicDlupdate) }
   public var settleMilliseconds: UInt64 { value(of: .settleTime).number }
+  public var comparesModificationTime: Bool { flag(.useMtime) }
   public var skipsIdentical: Bool { flag(.skipIdentical) }
   public var forcesUpdate: Bool { flag(.forceUpdate) }
+  /// 0: whatever Bean has against an update counts.
+  public var relaxation: UInt64 { value(of: .relaxCheck).number }
+  public var checksDependencies: Bool { flag(.dependencyCheck) }
+  public var keepsChangedPointers: Bool { flag(.relocateCheck) }
+  public var relocatesOutdated: Bool { flag(.relocateOutdated) }
+  /// Where debug files are; nil: they are not used.
+  public var debugSymbols: Path? { flag(.debugSymbols) ? path(.debugSymbolsRoot) : nil }
   public var refusesLayoutRisks: Bool { value(of: .layoutCheck).number == 1 }
   public var waitsForLayouts: Bool { value(of: .layoutCheck).number == 2 }
   public var trustsFiles: Bool { flag(.trustFiles) }
@@ -46,11 +54,20 @@ extension Settings {
     StaleDetector.Mode(rawValue: UInt8(truncatingIfNeeded: value(of: .detectOutdated).number)) ?? .disabled
   }
   var detectionDelaySeconds: UInt64 { value(of: .detectOutdatedDelay).number }
+  var retireSeconds: UInt64 { value(of: .retireTime).number }
   var answersControl: Bool { flag(.control) }
 
   /// Directories; an empty path stands for the working directory (ld.so(8)).
   public var libraryPath: [Path] { list(.libraryPath, (58, 59), keepingEmpty: true) }
   public var preload: [Path] { list(.preload, (58, 32), keepingEmpty: false) }
+  /// nil: libpath.conf beside the configuration file.
+  public var libraryConfiguration: Path? { path(.libraryConf) }
+  public var excluded: [Path] { list(.exclude, (59, 59), keepingEmpty: false) }
+  public var loaderPath: Path? { path(.path) }
+  public var looksUpAtEachCall: Bool { flag(.bindNot) }
+  public var prefersStrongSymbols: Bool { flag(.dynamicWeak) }
+  public var showsArguments: Bool { flag(.showArgs) }
+  public var showsEnvironment: Bool { flag(.showEnv) }
   public var bindsNow: Bool { flag(.bindNow) }
   public var showsAuxv: Bool { flag(.showAuxv) }
   public var listsObjects: Bool { flag(.traceLoadedObjects) }
@@ -81,6 +98,8 @@ public struct DebugOutput: OptionSet, Sendable {
   /// Everything but statistics, as glibc has it.
   public static var all: DebugOutput { DebugOutput(rawValue: 63) }
   public static var help: DebugOutput { DebugOutput(rawValue: 128) }
+  /// `1`: no trace, but a file image of each version for debuggers (docs/gdb.md).
+  public static var images: DebugOutput { DebugOutput(rawValue: 256) }
   /// Calls of constructors and destructors are told with any of these (glibc's DL_DEBUG_IMPCALLS).
   public static var calls: DebugOutput { DebugOutput(rawValue: 31) }
 
@@ -101,6 +120,8 @@ public struct DebugOutput: OptionSet, Sendable {
       self = .statistics
     } else if word == Bytes("help") {
       self = .help
+    } else if word == Bytes("1") {
+      self = .images
     } else if word == Bytes("all") {
       self = .all
     } else {

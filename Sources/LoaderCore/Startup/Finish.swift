@@ -8,6 +8,8 @@ extension Program {
     // musl hands over nothing; its own destructors are part of exit(3).
     self.hostFinaliser = graph.muslLoader == nil ? hostFinaliser : 0
     readHostObjects()
+    lock.identifyByThreadPointer()
+    updateLock.identifyByThreadPointer()
     gates.setTLS(tls.threadPointerBase, host.tlsGetAddress)
     gates.setThreadAtExit(host.threadAtExit)
     try checkVersions(of: graph.objects)

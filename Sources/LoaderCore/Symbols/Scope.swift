@@ -24,11 +24,14 @@ public final class Scope {
   /// For many look-ups, until the scope changes.
   public private(set) var run: LookupRun?
 
+  /// LD_DYNAMIC_WEAK: the first definition that is not weak, before the first weak one.
+  public var prefersStrong = false
+
   public init() {}
 
   /// Makes ready for about `references` look-ups in a row, where that pays.
   func prepareLookUps(references: Int) {
-    if run == nil, references >= LookupRun.leastReferences { run = LookupRun(self) }
+    if run == nil, !prefersStrong, references >= LookupRun.leastReferences { run = LookupRun(self) }
     run?.makeTable(references: references)
   }
 
@@ -65,6 +68,7 @@ public final class Scope {
     let copy = Scope()
     copy.objects = objects
     copy.filters = filters
+    copy.prefersStrong = prefersStrong
     for pair in pairs { copy.replace(pair.old, by: pair.new) }
     return copy
   }
@@ -79,7 +83,7 @@ public final class Scope {
     public static var pltEntries: Exclusion { Exclusion(rawValue: 2) }
   }
 
-  /// The first definition, weak or not (as ld.so does without LD_DYNAMIC_WEAK).
+  /// The first definition; weak or not, unless strong ones are preferred (ld.so(8), LD_DYNAMIC_WEAK).
   public func find(_ name: SymbolName, version: SymbolVersion?, excluding: Exclusion = []) -> Definition? {
     find(name, version: version, excluding: excluding, from: 0)
   }
@@ -93,16 +97,19 @@ public final class Scope {
   private func find(
     _ name: SymbolName, version: SymbolVersion?, excluding: Exclusion, from first: Int
   ) -> Definition? {
+    var weak: Definition?
     var index = first
     while true {
       index = candidate(name.gnuHash, from: index)
-      if index >= objects.count { return nil }
+      if index >= objects.count { return weak }
       let object = objects[index]
       index += 1
       if excluding.contains(.executable), object.role == .executable { continue }
       guard let found = object.filteredDefinition(of: name, version: version) else { continue }
       if excluding.contains(.pltEntries), found.symbol.isUndefined { continue }
-      return Definition(object: object, index: found.index, symbol: found.symbol)
+      let definition = Definition(object: object, index: found.index, symbol: found.symbol)
+      if !prefersStrong || !found.symbol.isWeak { return definition }
+      if weak == nil { weak = definition }
     }
   }
 

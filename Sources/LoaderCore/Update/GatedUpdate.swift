@@ -47,6 +47,7 @@ extension Program {
     }
     guard !gates.isEmpty || waiting != nil else { return false }
     gatedUpdate = GatedUpdate(versions, gates, waiting)
+    gateWaits = versions.contains { $0.isMigrated }
     setSlots(gates) { gateStubs.entry($0.index) }
     return true
   }
@@ -65,6 +66,7 @@ extension Program {
   func standDown() {
     guard let pending = gatedUpdate else { return }
     gatedUpdate = nil
+    gateWaits = false
     setSlots(pending.gates) { $0.old }
     for gate in pending.gates { gateStubs.decide(gate.index, gate.old) }
   }
@@ -112,7 +114,8 @@ extension Program {
 
   private func takeLockForGate() -> Bool {
     if lock.tryLock() { return true }
-    guard isJudging else { return false }
+    // Nor may anybody enter code whose state is being handed over.
+    guard isJudging || gateWaits else { return false }
     lock.lock()
     return true
   }
@@ -120,6 +123,8 @@ extension Program {
   /// Under the lock. `frame`: where the calling program thread's frames begin; nil: on the helper.
   func finishGatedUpdate(frame: UInt64?) {
     guard let pending = gatedUpdate, let updater else { return }
+    // The helper calls nothing of the program's.
+    if frame == nil, hasHooks || pending.versions.contains(where: { $0.needsProgramThread }) { return }
     if let waiting = pending.waiting {
       isJudging = true
       let begin = ClockTime.monotonic()
@@ -145,7 +150,8 @@ extension Program {
     gatedUpdate = nil
     // The slots hold gates at the moment: the old values tell what has to change.
     setSlots(pending.gates) { $0.old }
-    commit(pending.versions)
+    gateWaits = false
+    finish(pending.versions)
     for gate in pending.gates { gateStubs.decide(gate.index, gate.new) }
     updater.waiting = nil
     updater.reportUpdated(pending.versions, isQuiet: pending.waiting != nil)
@@ -164,7 +170,7 @@ extension Program {
   }
 
   /// Libraries that a newer version needs and its predecessor did not: as dlopen brings them in.
-  private func loadNeeds(of version: NewVersion) throws(UpdateFailure) {
+  func loadNeeds(of version: NewVersion) throws(UpdateFailure) {
     do throws(LoadError) {
       var dependencies: [LoadedObject] = []
       for name in try version.object.needed() {

@@ -56,10 +56,10 @@ extension Updater {
 
   /// Binds to the program as it is now, and puts up the gates. The moment may be there at once, if all threads wait
   /// for something; else one that comes through a gate may find it.
-  private func attempt(_ update: WaitingUpdate) {
+  private func attempt(_ update: WaitingUpdate, frame: UInt64? = nil) {
     // The program may have opened or closed objects since they were bound.
     if update.isBound { update.versions = update.versions.compactMap { remap($0) } }
-    let needsProgramThread = update.versions.contains { $0.needsProgramThread }
+    let needsProgramThread = program.hasHooks || update.versions.contains { $0.needsProgramThread }
     let (ready, gated) = needsProgramThread ? ([], update.versions) : bind(update.versions)
     update.isBound = gated.isEmpty
     update.versions = ready + gated
@@ -70,7 +70,22 @@ extension Updater {
       return
     }
     update.due = ClockTime.monotonic() + WaitingUpdate.attempt
-    if update.isBound { program.finishGatedUpdate(frame: nil) }
+    if update.isBound || frame != nil { program.finishGatedUpdate(frame: frame) }
+  }
+
+  /// `__luci_update` on a thread whose frames begin at `frame`: now or at the next call. Under the lock, which is held
+  /// once. True: it was made.
+  func stepWaiting(frame: UInt64) -> Bool {
+    guard let update = waiting else { return false }
+    if mayBeQuiet(update) {
+      attempt(update, frame: frame)
+      if program.gatedUpdate?.waiting === update { program.standDown() }
+    }
+    guard waiting === update else {
+      return update.versions.contains { $0.shared.current === $0.object }
+    }
+    tell(update)
+    return false
   }
 
   /// One line, when it takes long.

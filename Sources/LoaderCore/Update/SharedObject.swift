@@ -7,6 +7,10 @@ public final class SharedObject {
   /// In order of mapping. The first is the home of all state that it has.
   public private(set) var versions: [LoadedObject]
   public private(set) var current: LoadedObject
+  /// The file as `__luci_update` last saw it, taken or not.
+  var seen: FileStatus?
+  /// What was current before.
+  private(set) var previous: LoadedObject?
 
   /// What was told last of a file that was not taken.
   struct Refusal: Equatable {
@@ -22,6 +26,7 @@ public final class SharedObject {
     path = first.path
     versions = [first]
     current = first
+    seen = first.status
     first.identity = self
   }
 
@@ -36,8 +41,10 @@ public final class SharedObject {
   /// The same path was opened again.
   func revive(_ first: LoadedObject) {
     isGone = false
+    previous = nil
     versions = [first]
     current = first
+    seen = first.status
     first.identity = self
   }
 
@@ -48,11 +55,13 @@ public final class SharedObject {
     version.openCount = current.openCount
     if !versions.contains(where: { $0 === version }) { versions.append(version) }
     current.binary = nil
+    previous = current
     current = version
   }
 
-  /// A version that is mapped already and came from the same bytes: going back is an update to it.
-  public func version(with content: Bytes) -> LoadedObject? {
-    versions.first { $0.fileContent == content }
+  /// A version that is mapped already, came from the same bytes and is bound to the same state: going back is an
+  /// update to it. `ownsState`: the predecessor has none.
+  public func version(with content: Bytes, ownsState: Bool) -> LoadedObject? {
+    versions.first { $0.fileContent == content && (ownsState || $0.stateOwner === current.stateOwner) }
   }
 }

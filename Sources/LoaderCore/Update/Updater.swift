@@ -11,10 +11,22 @@ public final class Updater {
   /// The watcher's number for the first of them, far above all objects.
   private static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
+  private let debugFiles: DebugFiles?
   /// Under the program's lock.
   var waiting: WaitingUpdate?
+  /// No object is replaced for the time being (`luci pause`); files that changed meanwhile.
+  var isPaused = false
+  private var postponed: [Int] = []
+  private var desk: AskDesk?
 
-  init(_ program: Program) { self.program = program }
+  init(_ program: Program) {
+    self.program = program
+    debugFiles = DebugFiles(program.settings)
+  }
+
+  func binary(_ bytes: Bytes) throws(ELFError) -> Binary {
+    try Binary(bytes, debug: debugFiles?.symbols(for: bytes))
+  }
 
   /// Objects of the program that are watched from now on; under the program's lock.
   func register(_ loaded: [LoadedObject]) {
@@ -31,7 +43,7 @@ public final class Updater {
   /// The helper prepares an update without the program's lock: what it looks at must stay.
   private(set) var isBusy = false
 
-  private func setBusy(_ isBusy: Bool) {
+  func setBusy(_ isBusy: Bool) {
     program.lock.lock()
     self.isBusy = isBusy
     program.lock.unlock()
@@ -44,6 +56,10 @@ public final class Updater {
 
   /// In a forked child, whose helper has to put up watches of its own.
   func forgetWatches() {
+    // The copy may be half changed: left as it is.
+    if let desk { _ = Unmanaged.passRetained(desk) }
+    desk = nil
+    isPaused = false
     watched = 0
     isBusy = false
     fixed = []
@@ -65,6 +81,22 @@ public final class Updater {
     }
   }
 
+  /// What `__luci_update` and a helper without inotify look at themselves.
+  func lookAtFixed() {
+    if fixed.isEmpty {
+      program.lock.lock()
+      noteFixed()
+      program.lock.unlock()
+    }
+    for index in fixed.indices {
+      guard let status = try? FileDescriptor.status(of: fixed[index].path), status != fixed[index].known else {
+        continue
+      }
+      fixed[index].known = status
+      reportFixed([Updater.firstFixed + index])
+    }
+  }
+
   private func reportFixed(_ ids: [Int]) {
     for id in ids where id >= Updater.firstFixed && id - Updater.firstFixed < fixed.count {
       let path = fixed[id - Updater.firstFixed].path
@@ -76,13 +108,16 @@ public final class Updater {
     }
   }
 
-  /// The helper's main loop.
+  /// The helper's main loop. It ends where waiting fails, and where updates are left to `__luci_update`.
   func run(_ watcher: FileWatcher) {
     watchFixed(watcher)
+    openDesk(watcher)
     while true {
       program.lock.lock()
+      if program.endsHelperIfAsked() { return program.lock.unlock() }
       let all = objects
       program.lock.unlock()
+      if watched == 0 { tellIfNowhere(all) }
       while watched < all.count {
         watch(all[watched], watcher)
         watched += 1
@@ -93,7 +128,8 @@ public final class Updater {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
         reportFixed(batch.changed)
-        let changed = batch.changed.filter { $0 < all.count }
+        desk?.serve()
+        let changed = takeChanged(batch.changed.filter { $0 < all.count })
         if !changed.isEmpty { update(changed.map { all[$0] }, watcher) }
       } catch {
         var text = Text("no further updates: waiting for changes failed: ")
@@ -103,9 +139,32 @@ public final class Updater {
     }
   }
 
-  private func earliest(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
+  /// A process that was forked after chroot(2), or in another mount namespace.
+  private func tellIfNowhere(_ all: [SharedObject]) {
+    let used = all.filter { !$0.isGone }
+    if !program.isForked || used.isEmpty || used.contains(where: { $0.fileStatus != nil }) { return }
+    program.log.warning(
+      "no library of the program is where it was loaded from (chroot?): no updates until one is there")
+  }
+
+  func earliest(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
     guard let a, let b else { return a ?? b }
     return min(a, b)
+  }
+
+  /// Without it nobody can ask, and that is all.
+  private func openDesk(_ watcher: FileWatcher) {
+    guard program.settings.answersControl else { return }
+    desk = try? AskDesk(self)
+    watcher.alsoWaitsFor = desk?.channel.requests
+  }
+
+  /// What has changed now and while updates were paused.
+  private func takeChanged(_ changed: [Int]) -> [Int] {
+    postponed += changed.filter { !postponed.contains($0) }
+    if isPaused { return [] }
+    defer { postponed = [] }
+    return postponed
   }
 
   private func watch(_ shared: SharedObject, _ watcher: FileWatcher) {
@@ -131,7 +190,10 @@ public final class Updater {
   }
 
   /// Files that changed together become one update: what can be shown to be safe is committed at once.
-  private func update(_ changed: [SharedObject], _ watcher: FileWatcher) {
+  func update(_ changed: [SharedObject], _ watcher: FileWatcher?) {
+    program.updateLock.lock()
+    defer { program.updateLock.unlock() }
+    if program.usesUpdatePoint { return }
     setBusy(true)
     defer { setBusy(false) }
     let changed = changed.filter { !$0.isGone }
@@ -139,6 +201,25 @@ public final class Updater {
       for shared in changed { report(.incompatible, shared, cause: "credentials", Text(error.text)) }
       return
     }
+    apply(prepareAll(changed, watcher))
+  }
+
+  /// Binds and commits what was prepared, or puts gates up for it.
+  func apply(_ candidates: [NewVersion]) {
+    if candidates.isEmpty { return }
+    program.lock.lock()
+    defer { program.lock.unlock() }
+    let candidates = waitIfNeeded(candidates)
+    if candidates.isEmpty { return }
+    if candidates.contains(where: { $0.needsProgramThread }) || program.hasHooks { return gate(candidates) }
+    let (ready, gated) = bind(candidates)
+    if !gated.isEmpty { return gate(gated) }
+    if ready.isEmpty { return }
+    program.commit(ready)
+    reportUpdated(ready)
+  }
+
+  func prepareAll(_ changed: [SharedObject], _ watcher: FileWatcher?) -> [NewVersion] {
     var candidates: [NewVersion] = []
     for shared in withdrawPending(changed) {
       do throws(UpdateFailure) {
@@ -147,16 +228,7 @@ public final class Updater {
         refuse(shared, error)
       }
     }
-    program.lock.lock()
-    defer { program.lock.unlock() }
-    candidates = waitIfNeeded(candidates)
-    if candidates.isEmpty { return }
-    if candidates.contains(where: { $0.needsProgramThread }) { return gate(candidates) }
-    let (ready, gated) = bind(candidates)
-    if !gated.isEmpty { return gate(gated) }
-    if ready.isEmpty { return }
-    program.commit(ready)
-    reportUpdated(ready)
+    return candidates
   }
 
   /// An update that still waits for a program thread is taken back, and its objects come into this one.
@@ -173,11 +245,14 @@ public final class Updater {
   /// The whole batch waits for a program thread.
   private func gate(_ candidates: [NewVersion]) {
     program.nextLook = 0
-    if program.gate(candidates) { return }
+    if !program.isConfined, program.gate(candidates) { return }
     for candidate in candidates {
       report(
         .incompatible, candidate.shared, cause: "program-thread-needed",
-        Text("it needs work on a thread of the program, and none calls it through a slot"))
+        Text(
+          program.isConfined
+            ? "it needs work on a thread of the program, which is confined"
+            : "it needs work on a thread of the program, and none calls it through a slot"))
       candidate.discard(room)
     }
   }
@@ -186,6 +261,7 @@ public final class Updater {
   func reportUpdated(_ ready: [NewVersion], isQuiet: Bool = false) {
     for version in ready {
       var detail = Text()
+      if version.isMigrated { detail.append("state taken over by __luci_serialize and __luci_deserialize; ") }
       detail.appendProof(version.verdict)
       if !version.verdict.risks.isEmpty {
         var risks = Text()
@@ -209,10 +285,10 @@ public final class Updater {
 
   /// Relocates the candidates against each other. One that fails is taken out, and the others, which may have
   /// been bound to it, are mapped anew without it.
-  func bind(_ candidates: [NewVersion]) -> (ready: [NewVersion], gated: [NewVersion]) {
+  func bind(_ candidates: [NewVersion], mayCall: Bool = false) -> (ready: [NewVersion], gated: [NewVersion]) {
     var remaining = candidates
     while !remaining.isEmpty {
-      let context = UpdateContext(program, remaining.map { ($0.old, $0.object) })
+      let context = UpdateContext(program, remaining.map { ($0.old, $0.object) }, mayCall: mayCall)
       var failed: Int?
       var isGate = false
       for (index, candidate) in remaining.enumerated() {
