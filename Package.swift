@@ -42,6 +42,7 @@ let package = Package(
   products: [
     .executable(name: "ld-luci.so", targets: ["Loader"]),
     .executable(name: "setinterp", targets: ["setinterp"]),
+    .executable(name: "luci", targets: ["luci"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -77,6 +78,12 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
+    // Asking processes that run under Luci.
+    .target(name: "LuciControl"),
+    .executableTarget(
+      name: "luci",
+      dependencies: ["LuciControl", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    .testTarget(name: "LuciControlTests", dependencies: ["LuciControl"]),
     .testTarget(name: "SetinterpTests", dependencies: ["CXattr", "InterpCore", "InterpFile", "ELF", "setinterp"]),
     .testTarget(name: "ELFTests", dependencies: ["ELF"]),
     // The decoder's oracle, in hosted tests only. Debian has no .pc file for it: the module map names the library.

@@ -79,6 +79,9 @@ LUCI_INLINE uint32_t luci_exchange32(uint32_t *word, uint32_t desired) {
   return __atomic_exchange_n(word, desired, __ATOMIC_ACQ_REL);
 }
 
+/* Has the cache line of an address fetched, if there is memory. */
+LUCI_INLINE void luci_prefetch(uint64_t address) { __builtin_prefetch((const void *)address); }
+
 /* linux/stat.h has struct statx; struct stat of the C library is not used anywhere. */
 
 /* Entry of getdents64(2); the kernel's headers do not export it. */

@@ -11,11 +11,12 @@ struct LayoutTests {
       "versions/\(version)/liblayouts.so", "layouts-lib.c", flags: ["-DVERSION=\"\(version)\""] + flags)
   }
 
-  private func start(_ start: Start, threads: Int, environment: [String: String] = [:]) async throws -> RunningProgram
-  {
+  private func start(
+    _ start: Start, threads: Int, environment: [String: String] = [:], flags: [String] = []
+  ) async throws -> RunningProgram {
     _ = try await workspace.library("liblayouts.so", "layouts-lib.c", flags: ["-DVERSION=\"one\""])
     let subject = Subject.compiled(
-      in: workspace, "layouts.c", name: "layouts", flags: ["-llayouts", "-pthread"])
+      in: workspace, "layouts.c", name: "layouts", flags: flags + ["-llayouts", "-pthread"])
     let program = try await subject.start(start, ["\(threads)"], environment: environment, status: true)
     try await program.wait(for: "version one") { $0.has(version: "one") }
     return program
@@ -36,6 +37,17 @@ struct LayoutTests {
     try await program.wait(for: "version two") { $0.has(version: "two") }
     #expect(try await program.end() == .exit(0), "\(program.seen)")
     #expect(program.seen.updates(of: "liblayouts.so") == 1)
+  }
+
+  /// An executable at a fixed address that takes malloc's address has an entry of that name, too.
+  @Test func fixedAddress() async throws {
+    let two = try await version("two", ["-DGROWN"])
+    let program = try await self.start(.direct, threads: 0, flags: ["-no-pie", "-fno-pic", "-DTAKES_MALLOC"])
+    try program.send("free it\n")
+    try await program.wait(for: "the kept object's end") { $0.lines.contains("freed") ? true : nil }
+    try workspace.replace(library, with: two)
+    try await program.wait(for: "version two") { $0.has(version: "two") }
+    #expect(try await program.end() == .exit(0), "\(program.seen)")
   }
 
   /// Back and forth between two layouts under threads that make objects all the time.

@@ -69,7 +69,7 @@ enum Check {
     }
   }
 
-  private static func describeJSON(_ verdict: Verdict, _ text: inout Text) {
+  static func describeJSON(_ verdict: Verdict, _ text: inout Text) {
     text.append(verdict.accepted ? "{\"verdict\":\"applicable\"" : "{\"verdict\":\"refused\"")
     text.append(",\"reasons\":[")
     for (index, reason) in verdict.reasons.enumerated() {

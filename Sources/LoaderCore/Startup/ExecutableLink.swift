@@ -21,8 +21,11 @@ enum ExecutableLink {
     var executable: UInt32 = 0
   }
 
-  /// Makes /proc/self/exe name `path`; `firstArgument` is where the program's argv[0] lies.
-  static func set(to path: Path, firstArgument: UInt64, own: UInt64) {
+  /// Makes /proc/self/exe name `path`; `firstArgument` is where the program's argv[0] lies. /proc/self/auxv becomes
+  /// the program's, too: a debugger that is attached later takes the program's place in memory from both together.
+  static func set(
+    to path: Path, firstArgument: UInt64, own: UInt64, auxiliary: [InitialStack.AuxiliaryEntry]
+  ) {
     guard Credentials.effectiveUser == 0, !isTraced, let file = try? FileDescriptor.open(path) else { return }
     defer { file.close() }
     guard var layout = currentLayout(), let loads = loadSegments(of: own) else { return }
@@ -39,14 +42,25 @@ enum ExecutableLink {
       if let twin, !load.isWritable, remap(load, bias: own, twin) { continue }
       if !replaceByCopy(load, bias: own) { return }
     }
-    _ = apply(&layout)
+    var words: [UInt64] = []
+    for entry in auxiliary { words += [entry.type, entry.value] as [UInt64] }
+    words += [UInt64(AT_NULL), 0] as [UInt64]
+    words.withUnsafeBytes {
+      layout.auxv = UInt64(UInt(bitPattern: $0.baseAddress))
+      layout.auxvSize = UInt32($0.count)
+      if apply(&layout) == 0 { return }
+      // More entries than this kernel keeps.
+      layout.auxv = 0
+      layout.auxvSize = 0
+      _ = apply(&layout)
+    }
   }
 
   /// A debugger's breakpoints in the loader's code would be lost with the mapping (TracerPid of proc(5)).
   private static var isTraced: Bool {
     guard let file = try? FileDescriptor.open(Path("/proc/self/status")) else { return false }
     defer { file.close() }
-    guard let text = try? file.content(size: 2048) else { return false }
+    guard let text = try? file.beginning(size: 2048) else { return false }
     return text.withUnsafeBytes { bytes in
       let content = Bytes(bytes)
       for index in 0..<content.count where content[index] == 10 {
@@ -68,7 +82,7 @@ enum ExecutableLink {
   private static func currentLayout() -> Layout? {
     guard let file = try? FileDescriptor.open(Path("/proc/self/stat")) else { return nil }
     defer { file.close() }
-    guard let text = try? file.content(size: 2048) else { return nil }
+    guard let text = try? file.beginning(size: 2048) else { return nil }
     // The name, in parentheses, may hold anything.
     guard let end = text.lastIndex(of: 41) else { return nil }
     var numbers: [UInt64] = []

@@ -94,6 +94,8 @@ extension Program {
   /// last, when everything they may read is in place.
   private func relocateAll() throws(LoadError) {
     var deferred = DeferredRelocations()
+    scope.prepareLookUps(references: graph.objects.reduce(0) { $0 + $1.symbolicRelocationCount })
+    defer { scope.finishLookUps() }
     for object in graph.objects.reversed() { try relocate(object, &deferred) }
     for copy in deferred.copies { ProcessMemory.copy(from: copy.source, to: copy.target, count: copy.count) }
     for object in graph.objects { fillTLS(of: object) }

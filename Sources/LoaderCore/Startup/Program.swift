@@ -235,6 +235,10 @@ extension Program: RelocationContext {
     return choice
   }
 
+  /// Tracing wants to see each look-up.
+  public var lookupRun: LookupRun? { trace == nil ? scope.run : nil }
+  public var lookupRunIsComplete: Bool { openedHosts.objects.isEmpty }
+
   public var tlsBase: UInt64 { tls.threadPointerBase }
   public var tlsDescriptorResolver: UInt64 { gates.tlsDescriptor }
   /// With LD_BIND_NOW a missing function is an error at start.

@@ -128,7 +128,9 @@ extension Program {
 
   /// The heap is glibc's: its malloc is the one that the program calls.
   var hasKnownHeap: Bool {
-    guard host.streams != 0, let malloc = scope.find(SymbolName("malloc"), version: nil) else { return false }
+    guard host.streams != 0,
+      let malloc = scope.find(SymbolName("malloc"), version: nil, excluding: .pltEntries)
+    else { return false }
     return hostObjects.contains { $0 === malloc.object }
   }
 }

@@ -12,6 +12,9 @@
 #include "layouts.h"
 
 static atomic_int ended;
+#ifdef TAKES_MALLOC
+void *(*const volatile allocator)(size_t) = malloc;
+#endif
 
 static void check(const struct record *record, unsigned long value) {
   const unsigned long expected = value + value + 7 + value + 899 + value * 3;
