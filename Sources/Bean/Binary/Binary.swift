@@ -12,8 +12,11 @@ public final class Binary {
   let slotNames: SlotNames
   public let code: CodeTable
 
-  public init(_ bytes: Bytes) throws(ELFError) {
-    file = try ObjectFile(bytes)
+  /// `debug`: symbols for a stripped file.
+  public init(_ bytes: Bytes, debug: SymbolTable? = nil) throws(ELFError) {
+    var file = try ObjectFile(bytes)
+    file.debugSymbols = debug
+    self.file = file
     sections = try file.sections()
     regions = try RegionMap(file, sections)
     relocations = try RelocationIndex(file)

@@ -7,8 +7,18 @@ public final class SharedObject {
   /// In order of mapping. The first is the home of all state that it has.
   public private(set) var versions: [LoadedObject]
   public private(set) var current: LoadedObject
+  /// The file as `__luci_update` last saw it, taken or not.
+  var seen: FileStatus?
   /// What was current before.
   private(set) var previous: LoadedObject?
+
+  /// What was told last of a file that was not taken.
+  struct Refusal: Equatable {
+    let file: FileStatus?
+    let event: StatusEvent
+    let detail: [UInt8]
+  }
+  var refusal: Refusal?
 
   public init(id: Int, _ first: LoadedObject) {
     self.id = id
@@ -16,6 +26,7 @@ public final class SharedObject {
     path = first.path
     versions = [first]
     current = first
+    seen = first.status
     first.identity = self
   }
 
@@ -33,11 +44,13 @@ public final class SharedObject {
     previous = nil
     versions = [first]
     current = first
+    seen = first.status
     first.identity = self
   }
 
   public func adopt(_ version: LoadedObject) {
     version.identity = self
+    refusal = nil
     // Handles may have been given out and taken back since the version was prepared.
     version.openCount = current.openCount
     if !versions.contains(where: { $0 === version }) { versions.append(version) }
@@ -46,8 +59,9 @@ public final class SharedObject {
     current = version
   }
 
-  /// A version that is mapped already and came from the same bytes: going back is an update to it.
-  public func version(with content: Bytes) -> LoadedObject? {
-    versions.first { $0.fileContent == content }
+  /// A version that is mapped already, came from the same bytes and is bound to the same state: going back is an
+  /// update to it. `ownsState`: the predecessor has none.
+  public func version(with content: Bytes, ownsState: Bool) -> LoadedObject? {
+    versions.first { $0.fileContent == content && (ownsState || $0.stateOwner === current.stateOwner) }
   }
 }

@@ -7,16 +7,26 @@ public final class Updater {
   private(set) var objects: [SharedObject] = []
   private var watched = 0
   /// Files that are watched but can't be replaced: the executable and the host's objects.
-  private var fixed: [Path] = []
+  private var fixed: [(path: Path, known: FileStatus?)] = []
   /// The watcher's number for the first of them, far above all objects.
   private static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
+  private let debugFiles: DebugFiles?
+  /// Under the program's lock.
+  var waiting: WaitingUpdate?
   /// No object is replaced for the time being (`luci pause`); files that changed meanwhile.
   var isPaused = false
   private var postponed: [Int] = []
   private var desk: AskDesk?
 
-  init(_ program: Program) { self.program = program }
+  init(_ program: Program) {
+    self.program = program
+    debugFiles = DebugFiles(program.settings)
+  }
+
+  func binary(_ bytes: Bytes) throws(ELFError) -> Binary {
+    try Binary(bytes, debug: debugFiles?.symbols(for: bytes))
+  }
 
   /// Objects of the program that are watched from now on; under the program's lock.
   func register(_ loaded: [LoadedObject]) {
@@ -33,7 +43,7 @@ public final class Updater {
   /// The helper prepares an update without the program's lock: what it looks at must stay.
   private(set) var isBusy = false
 
-  private func setBusy(_ isBusy: Bool) {
+  func setBusy(_ isBusy: Bool) {
     program.lock.lock()
     self.isBusy = isBusy
     program.lock.unlock()
@@ -55,22 +65,41 @@ public final class Updater {
     fixed = []
   }
 
-  /// The executable and the C library's family stay as they are; that their files changed is told.
-  private func watchFixed(_ watcher: FileWatcher) {
-    guard fixed.isEmpty else { return }
+  /// The executable and the C library's family stay as they are; that their files changed is told. Called when the
+  /// helper starts: a change from then on counts, though the watches come later.
+  func noteFixed() {
     // Started directly, the program's path is known; else the kernel has it.
     let asked = program.executablePath
     let executable = asked.isEmpty ? (try? Path("/proc/self/exe").linkTarget()) ?? asked : asked
-    fixed = [executable] + program.hostObjects.map { $0.path }
-    for (index, path) in fixed.enumerated() where path.isAbsolute {
+    fixed = ([executable] + program.hostObjects.map { $0.path }).map { ($0, try? FileDescriptor.status(of: $0)) }
+  }
+
+  private func watchFixed(_ watcher: FileWatcher) {
+    for (index, file) in fixed.enumerated() where file.path.isAbsolute {
       // Whether it can be watched or not makes no difference to what the program runs.
-      _ = try? watcher.add(path, id: Updater.firstFixed + index)
+      _ = try? watcher.add(file.path, id: Updater.firstFixed + index, known: file.known)
+    }
+  }
+
+  /// What `__luci_update` and a helper without inotify look at themselves.
+  func lookAtFixed() {
+    if fixed.isEmpty {
+      program.lock.lock()
+      noteFixed()
+      program.lock.unlock()
+    }
+    for index in fixed.indices {
+      guard let status = try? FileDescriptor.status(of: fixed[index].path), status != fixed[index].known else {
+        continue
+      }
+      fixed[index].known = status
+      reportFixed([Updater.firstFixed + index])
     }
   }
 
   private func reportFixed(_ ids: [Int]) {
     for id in ids where id >= Updater.firstFixed && id - Updater.firstFixed < fixed.count {
-      let path = fixed[id - Updater.firstFixed]
+      let path = fixed[id - Updater.firstFixed].path
       let detail: StaticString =
         id == Updater.firstFixed
         ? "the executable can't be replaced: restart needed" : "the C library can't be replaced: restart needed"
@@ -79,20 +108,22 @@ public final class Updater {
     }
   }
 
-  /// The helper's main loop.
+  /// The helper's main loop. It ends where waiting fails, and where updates are left to `__luci_update`.
   func run(_ watcher: FileWatcher) {
+    watchFixed(watcher)
     openDesk(watcher)
     while true {
       program.lock.lock()
+      if program.endsHelperIfAsked() { return program.lock.unlock() }
       let all = objects
-      watchFixed(watcher)
       program.lock.unlock()
+      if watched == 0 { tellIfNowhere(all) }
       while watched < all.count {
         watch(all[watched], watcher)
         watched += 1
       }
       do throws(Errno) {
-        let batch = try watcher.waitForBatch(until: program.stale?.step(all))
+        let batch = try watcher.waitForBatch(until: earliest(stepWaiting(), program.stale?.step(all)))
         for id in batch.unwatched where id < all.count {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
@@ -106,6 +137,19 @@ public final class Updater {
         return program.log.warning(text)
       }
     }
+  }
+
+  /// A process that was forked after chroot(2), or in another mount namespace.
+  private func tellIfNowhere(_ all: [SharedObject]) {
+    let used = all.filter { !$0.isGone }
+    if !program.isForked || used.isEmpty || used.contains(where: { $0.fileStatus != nil }) { return }
+    program.log.warning(
+      "no library of the program is where it was loaded from (chroot?): no updates until one is there")
+  }
+
+  func earliest(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
+    guard let a, let b else { return a ?? b }
+    return min(a, b)
   }
 
   /// Without it nobody can ask, and that is all.
@@ -135,8 +179,21 @@ public final class Updater {
     program.status.report(event, object: shared.name, path: shared.path, cause: cause, detail: detail)
   }
 
+  /// Says once why a file is not taken. It is judged again when somebody closes it who only had it open for writing,
+  /// and again it is the same.
+  func refuse(_ shared: SharedObject, _ failure: UpdateFailure) {
+    let file = try? FileDescriptor.status(of: shared.path)
+    let refusal = SharedObject.Refusal(file: file, event: failure.event, detail: failure.detail.bytes)
+    if file != nil, shared.refusal == refusal { return }
+    shared.refusal = refusal
+    report(failure.event, shared, cause: failure.cause, failure.detail)
+  }
+
   /// Files that changed together become one update: what can be shown to be safe is committed at once.
-  private func update(_ changed: [SharedObject], _ watcher: FileWatcher) {
+  func update(_ changed: [SharedObject], _ watcher: FileWatcher?) {
+    program.updateLock.lock()
+    defer { program.updateLock.unlock() }
+    if program.usesUpdatePoint { return }
     setBusy(true)
     defer { setBusy(false) }
     let changed = changed.filter { !$0.isGone }
@@ -144,22 +201,17 @@ public final class Updater {
       for shared in changed { report(.incompatible, shared, cause: "credentials", Text(error.text)) }
       return
     }
-    var candidates: [NewVersion] = []
-    for shared in withdrawPending(changed) {
-      do throws(UpdateFailure) {
-        if let candidate = try prepare(shared, watcher) { candidates.append(candidate) }
-      } catch {
-        report(error.event, shared, cause: error.cause, error.detail)
-      }
-    }
-    apply(candidates)
+    apply(prepareAll(changed, watcher))
   }
 
   /// Binds and commits what was prepared, or puts gates up for it.
   func apply(_ candidates: [NewVersion]) {
+    if candidates.isEmpty { return }
     program.lock.lock()
     defer { program.lock.unlock() }
-    if candidates.contains(where: { $0.needsProgramThread }) { return gate(candidates) }
+    let candidates = waitIfNeeded(candidates)
+    if candidates.isEmpty { return }
+    if candidates.contains(where: { $0.needsProgramThread }) || program.hasHooks { return gate(candidates) }
     let (ready, gated) = bind(candidates)
     if !gated.isEmpty { return gate(gated) }
     if ready.isEmpty { return }
@@ -167,37 +219,56 @@ public final class Updater {
     reportUpdated(ready)
   }
 
+  func prepareAll(_ changed: [SharedObject], _ watcher: FileWatcher?) -> [NewVersion] {
+    var candidates: [NewVersion] = []
+    for shared in withdrawPending(changed) {
+      do throws(UpdateFailure) {
+        if let candidate = try prepare(shared, watcher) { candidates.append(candidate) }
+      } catch {
+        refuse(shared, error)
+      }
+    }
+    return candidates
+  }
+
   /// An update that still waits for a program thread is taken back, and its objects come into this one.
   private func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
     program.lock.lock()
     defer { program.lock.unlock() }
-    guard let pending = program.gatedUpdate else { return changed }
-    let others = pending.versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
-    program.withdrawGate()
-    return changed + others
+    guard let versions = waiting?.versions ?? program.gatedUpdate?.versions else { return changed }
+    program.standDown()
+    waiting = nil
+    for version in versions { version.discard(room) }
+    return changed + versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
   }
 
   /// The whole batch waits for a program thread.
   private func gate(_ candidates: [NewVersion]) {
-    if program.gate(candidates) { return }
+    program.nextLook = 0
+    if !program.isConfined, program.gate(candidates) { return }
     for candidate in candidates {
       report(
         .incompatible, candidate.shared, cause: "program-thread-needed",
-        Text("it needs work on a thread of the program, and none calls it through a slot"))
+        Text(
+          program.isConfined
+            ? "it needs work on a thread of the program, which is confined"
+            : "it needs work on a thread of the program, and none calls it through a slot"))
       candidate.discard(room)
     }
   }
 
-  func reportUpdated(_ ready: [NewVersion]) {
+  /// `isQuiet`: it was committed when no object of the old layout lived.
+  func reportUpdated(_ ready: [NewVersion], isQuiet: Bool = false) {
     for version in ready {
       var detail = Text()
+      if version.isMigrated { detail.append("state taken over by __luci_serialize and __luci_deserialize; ") }
       detail.appendProof(version.verdict)
       if !version.verdict.risks.isEmpty {
         var risks = Text()
         risks.appendRisks(version.verdict)
         detail.append("; ")
         detail.append(risks.bytes)
-        warn(version.shared, risks)
+        if isQuiet { detail.append("; none was alive") } else { warn(version.shared, risks) }
       }
       report(.updated, version.shared, cause: nil, detail)
     }
@@ -214,10 +285,10 @@ public final class Updater {
 
   /// Relocates the candidates against each other. One that fails is taken out, and the others, which may have
   /// been bound to it, are mapped anew without it.
-  private func bind(_ candidates: [NewVersion]) -> (ready: [NewVersion], gated: [NewVersion]) {
+  func bind(_ candidates: [NewVersion], mayCall: Bool = false) -> (ready: [NewVersion], gated: [NewVersion]) {
     var remaining = candidates
     while !remaining.isEmpty {
-      let context = UpdateContext(program, remaining.map { ($0.old, $0.object) })
+      let context = UpdateContext(program, remaining.map { ($0.old, $0.object) }, mayCall: mayCall)
       var failed: Int?
       var isGate = false
       for (index, candidate) in remaining.enumerated() {
@@ -226,7 +297,7 @@ public final class Updater {
           try candidate.bind(context)
         } catch {
           isGate = error.isGate
-          if !isGate { report(error.event, candidate.shared, cause: error.cause, error.detail) }
+          if !isGate { refuse(candidate.shared, error) }
           failed = index
           break
         }

@@ -72,8 +72,13 @@ public final class FileWatcher {
     let path = path.absolute()
     let (resolution, watches, isComplete) = try watch(path, id)
     let now = FileWatcher.status(path)
-    objects[id] = Object(path, resolution, watches, seen: known ?? now)
-    if let known, let now, known != now { settling.note(id, at: ClockTime.monotonic()) }
+    let object = Object(path, resolution, watches, seen: known ?? now)
+    objects[id] = object
+    if let known, known != now {
+      // The event that told of it, an empty file's end among them, is past.
+      object.isWritten = true
+      settling.note(id, at: ClockTime.monotonic())
+    }
     return isComplete
   }
 
