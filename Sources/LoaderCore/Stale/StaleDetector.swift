@@ -66,6 +66,19 @@ final class StaleDetector {
     versions = []
   }
 
+  /// The helper ends: all text is ordinary memory, and the server ends before it. A later helper begins anew.
+  func helperEnds() {
+    releaseAll()
+    guard let server else { return }
+    server.end()
+    let deadline = ClockTime.monotonic() + 1_000_000_000
+    while Process.hasThread(Int(serverThread)), ClockTime.monotonic() < deadline {
+      _ = try? FileDescriptor.waitForInput([], nanoseconds: 20_000)
+    }
+    self.server = nil
+    threadCount = 0
+  }
+
   /// The versions that are watched, as far as they are known by now; on the helper.
   var currentVersions: [OutdatedVersion] {
     takeUses()

@@ -43,7 +43,8 @@ public final class EntryStubs {
     for index in Int(min(object.dynamic.relativeCount, UInt64(table.count)))..<table.count {
       let relocation = table[index]
       guard relocation.type == UInt32(R_X86_64_GLOB_DAT) || relocation.type == UInt32(R_X86_64_64),
-        relocation.symbolIndex != last, let symbol = object.symbols[relocation.symbolIndex], let name = object.symbols.name(of: symbol)
+        relocation.symbolIndex != last, let symbol = object.symbols[relocation.symbolIndex],
+        let name = object.symbols.name(of: symbol)
       else { continue }
       last = relocation.symbolIndex
       exposed.insert(FNV1a.hash(name))
