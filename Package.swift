@@ -26,7 +26,11 @@ let freestandingLink: [LinkerSetting] = [
   ])
 ]
 
+/// Where Luci is installed, and looks for its configuration: `LUCI_PREFIX=/usr/local/luci swift build`.
+let prefix = Context.environment["LUCI_PREFIX"] ?? "/opt/luci"
+
 let freestandingC: [CSetting] = [
+  .define("LUCI_PREFIX", to: "\"\(prefix)\""),
   .unsafeFlags([
     "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-fvisibility=hidden", "-fPIC",
     "-fcf-protection=none", "-O2", "-Wall", "-Wextra",

@@ -39,7 +39,7 @@ public final class Subject {
     file = try InputFile(path)
     var debug: (file: InputFile, symbols: SymbolTable)?
     if options.usesDebugSymbols { debug = DebugFiles(root: options.root).symbols(for: path) }
-    do throws(ELFError) { binary = try Binary(file.bytes, debugSymbols: debug?.symbols) } catch {
+    do throws(ELFError) { binary = try Binary(file.bytes, debug: debug?.symbols) } catch {
       throw error.message(path)
     }
   }

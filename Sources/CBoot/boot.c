@@ -40,6 +40,8 @@ __attribute__((used)) void luci_resume(uint64_t host_finaliser, struct luci_jump
   luci_resume_swift(host_finaliser, jump);
 }
 
+const char *luci_prefix(void) { return LUCI_PREFIX; }
+
 uint64_t luci_self_start(void) { return (uint64_t)&__ehdr_start; }
 uint64_t luci_self_end(void) { return (uint64_t)_end; }
 uint64_t luci_self_dynamic(void) { return (uint64_t)_DYNAMIC; }
@@ -66,21 +68,33 @@ uint64_t luci_stack_gap;
 void luci_set_stack_gap(uint64_t size) { luci_stack_gap = size; }
 
 long luci_start_helper(uint64_t stack_top, uint64_t argument) {
-  /* CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM */
-  const long flags = 0x100 | 0x200 | 0x800 | 0x10000 | 0x40000;
+  /* CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS (a thread block that is nothing but an
+     identity). Not CLONE_FS: whatever chroot(2), chdir(2) or umask(2) do to the program, its libraries are where it
+     found them. */
+  const long flags = 0x100 | 0x800 | 0x10000 | 0x40000 | 0x80000;
   /* A second helper, started by the first, shares its descriptors: CLONE_FILES. */
   if (argument == 1) return luci_clone_helper(flags | 0x400, (long)stack_top, argument);
   return luci_clone_helper(flags, (long)stack_top, argument);
 }
 
 void luci_gate_entry(void);
+void luci_call_entry(void);
 
 /* CPUID.1:ECX.OSXSAVE. Asked for before the first gate is put up and not at start: hypervisors trap CPUID. */
 uint32_t luci_has_xsave;
 
-uint64_t luci_gate_entry_address(void) {
+static void find_xsave(void) {
   uint32_t a = 1, b, c = 0, d;
   __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
   luci_has_xsave = (c >> 27) & 1;
+}
+
+uint64_t luci_gate_entry_address(void) {
+  find_xsave();
   return (uint64_t)luci_gate_entry;
+}
+
+uint64_t luci_call_entry_address(void) {
+  find_xsave();
+  return (uint64_t)luci_call_entry;
 }

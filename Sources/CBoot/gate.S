@@ -3,12 +3,13 @@
    argument is kept, vector registers included, while the loader works. */
         .text
 
-        .globl  luci_gate_entry
-        .hidden luci_gate_entry
-        .type   luci_gate_entry, @function
-luci_gate_entry:
+        .macro  keep_arguments name, words, function
+        .globl  \name
+        .hidden \name
+        .type   \name, @function
+\name:
         .cfi_startproc
-        .cfi_adjust_cfa_offset 8
+        .cfi_adjust_cfa_offset 8*\words
         pushq   %rbp
         .cfi_adjust_cfa_offset 8
         .cfi_rel_offset %rbp, 0
@@ -41,8 +42,12 @@ luci_gate_entry:
         jmp     2f
 1:      fxsave64 (%rsp)
 2:      movq    8(%rbp), %rdi
+        .if \words == 1
         leaq    16(%rbp), %rsi          /* where the caller's return address lies */
-        call    luci_pass_gate
+        .else
+        movq    16(%rbp), %rsi
+        .endif
+        call    \function
         movq    %rax, %r11
         cmpl    $0, luci_has_xsave(%rip)
         je      3f
@@ -61,11 +66,17 @@ luci_gate_entry:
         popq    %rcx
         popq    %rax
         popq    %rbp
-        .cfi_def_cfa %rsp, 16
-        addq    $8, %rsp
-        .cfi_adjust_cfa_offset -8
+        .cfi_def_cfa %rsp, 8+8*\words
+        addq    $8*\words, %rsp
+        .cfi_adjust_cfa_offset -8*\words
         jmp     *%r11
         .cfi_endproc
-        .size   luci_gate_entry, . - luci_gate_entry
+        .size   \name, . - \name
+        .endm
+
+        keep_arguments luci_gate_entry, 1, luci_pass_gate
+
+/* GOT[2] with LD_BIND_NOT: PLT0 pushed GOT[1] (the object's link_map), the PLT entry the index of the relocation. */
+        keep_arguments luci_call_entry, 2, luci_look_up_call
 
         .section .note.GNU-stack, "", @progbits

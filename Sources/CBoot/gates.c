@@ -91,6 +91,11 @@ uint64_t luci_interposer_address(int index) {
   }
 }
 
+/* What programs know as __luci_update (include/luci.h). */
+int luci_update(const void *frame);
+static int gate_update(void) { return luci_update(__builtin_frame_address(0)); }
+uint64_t luci_update_address(void) { return (uint64_t)gate_update; }
+
 void luci_before_fork(void);
 void luci_after_fork_in_parent(void);
 void luci_after_fork_in_child(void);

@@ -5,20 +5,27 @@
 
 #define CLASS_COUNT 13                /* 32, 64, … 128 KiB, header included */
 #define SMALLEST_SHIFT 5
-#define CHUNK ((size_t)256 << 10)
 #define PAGE ((size_t)4096)
+#define CHUNK (((size_t)256 << 10) + PAGE)
 
 struct block {
-  size_t size;                        /* of the whole block; over the classes: of the mapping */
+  size_t size;                        /* of the whole block; over the classes it has a mapping of its own */
   size_t offset;                      /* from the block's start to what was handed out */
 };
 struct free_block {
   struct free_block *next;
 };
+/* The start of each mapping. All are known, so that whoever looks at the process's memory can pass them over. */
+struct region {
+  struct region *previous, *next;
+  size_t size;
+  size_t unused;                      /* to a multiple of 16 bytes */
+};
 
 static struct free_block *free_lists[CLASS_COUNT];
 static char *chunk_next, *chunk_end;
 static uint32_t heap_lock;
+static struct region *regions;
 
 static long system_call(long number, long a, long b, long c, long d, long e, long f) {
   long result;
@@ -43,9 +50,39 @@ void luci_heap_unlock(void) {
     system_call(202, (long)&heap_lock, 129 /* FUTEX_WAKE_PRIVATE */, 1, 0, 0, 0);
 }
 
-static void *map_pages(size_t size) {
+/* `size` with the region's own fields. Under the lock, as unmap_pages. */
+static char *map_pages(size_t size) {
   long result = system_call(9, 0, (long)size, 3, 0x22, -1, 0);
-  return result < 0 && result > -4096 ? 0 : (void *)result;
+  if (result < 0 && result > -4096) return 0;
+  struct region *region = (struct region *)result;
+  region->size = size;
+  region->next = regions;
+  if (regions) regions->previous = region;
+  regions = region;
+  return (char *)(region + 1);
+}
+
+static void unmap_pages(char *start) {
+  struct region *region = (struct region *)start - 1;
+  if (region->next) region->next->previous = region->previous;
+  if (region->previous)
+    region->previous->next = region->next;
+  else
+    regions = region->next;
+  system_call(11, (long)region, (long)region->size, 0, 0, 0, 0);
+}
+
+/* Start and end of each mapping, as many as `capacity` words hold; the result is how many words it takes. */
+long luci_heap_regions(uint64_t *words, long capacity) {
+  long count = 0;
+  luci_heap_lock();
+  for (struct region *region = regions; region; region = region->next, count += 2) {
+    if (count + 2 > capacity) continue;
+    words[count] = (uint64_t)(uintptr_t)region;
+    words[count + 1] = (uint64_t)(uintptr_t)region + region->size;
+  }
+  luci_heap_unlock();
+  return count;
 }
 
 static int class_of(size_t size) {
@@ -64,7 +101,7 @@ static void *take_small(int class) {
     if ((size_t)(chunk_end - chunk_next) < size) {
       char *chunk = map_pages(CHUNK);
       chunk_next = chunk;
-      chunk_end = chunk ? chunk + CHUNK : 0;
+      chunk_end = chunk ? chunk + CHUNK - sizeof(struct region) : 0;
     }
     if (chunk_next) {
       found = (struct free_block *)chunk_next;
@@ -86,8 +123,9 @@ int posix_memalign(void **result, size_t alignment, size_t size) {
     whole = (size_t)1 << (class + SMALLEST_SHIFT);
     start = take_small(class);
   } else {
-    whole = (whole + PAGE - 1) & ~(PAGE - 1);
-    start = map_pages(whole);
+    luci_heap_lock();
+    start = map_pages((whole + sizeof(struct region) + PAGE - 1) & ~(PAGE - 1));
+    luci_heap_unlock();
   }
   if (!start) return 12;
   char *user = (char *)(((uintptr_t)start + sizeof(struct block) + alignment - 1) & ~(alignment - 1));
@@ -103,7 +141,9 @@ void free(void *user) {
   struct block header = ((struct block *)user)[-1];
   char *start = (char *)user - header.offset;
   if (header.size > ((size_t)1 << (CLASS_COUNT - 1 + SMALLEST_SHIFT))) {
-    system_call(11, (long)start, (long)header.size, 0, 0, 0, 0);
+    luci_heap_lock();
+    unmap_pages(start);
+    luci_heap_unlock();
     return;
   }
   int class = class_of(header.size);

@@ -1,34 +1,82 @@
 /* The symbols that compiled C and Embedded Swift refer to. Freestanding: nothing of the program's C library. */
 #include "CBoot.h"
 
+/* From here on the processor's string instructions, which take some time to get going, are the faster ones. */
+#define LONG ((size_t)512)
+
+static inline __attribute__((always_inline)) void move8(void *to, const void *from) { __builtin_memcpy(to, from, 8); }
+static inline __attribute__((always_inline)) void move16(void *to, const void *from) {
+  __builtin_memcpy(to, from, 16);
+}
+
 void *memcpy(void *restrict to, const void *restrict from, size_t count) {
-  void *result = to;
-  __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
-  return result;
+  char *t = to;
+  const char *f = from;
+  if (count >= LONG) {
+    void *target = to;
+    __asm__ volatile("rep movsb" : "+D"(target), "+S"(from), "+c"(count) : : "memory");
+    return to;
+  }
+  /* The ends may overlap each other. */
+  if (count >= 16) {
+    for (size_t done = 0; done < count - 16; done += 16) move16(t + done, f + done);
+    move16(t + count - 16, f + count - 16);
+  } else if (count >= 8) {
+    move8(t, f);
+    move8(t + count - 8, f + count - 8);
+  } else {
+    for (; count; count--) *t++ = *f++;
+  }
+  return to;
 }
 
 void *memmove(void *to, const void *from, size_t count) {
-  if ((uintptr_t)to - (uintptr_t)from >= count) return memcpy(to, from, count);
+  if ((uintptr_t)to - (uintptr_t)from >= count) {
+    /* Upwards nothing is overwritten that is still to be read, in steps of a word. */
+    if ((uintptr_t)from - (uintptr_t)to >= count) return memcpy(to, from, count);
+    char *t = to;
+    const char *f = from;
+    for (; count >= 8; count -= 8, t += 8, f += 8) {
+      uint64_t word;
+      move8(&word, f);
+      move8(t, &word);
+    }
+    while (count--) *t++ = *f++;
+    return to;
+  }
   char *t = (char *)to + count;
   const char *f = (const char *)from + count;
   while (count >= 8) {
     count -= 8, t -= 8, f -= 8;
     uint64_t word;
-    __builtin_memcpy(&word, f, 8);
-    __builtin_memcpy(t, &word, 8);
+    move8(&word, f);
+    move8(t, &word);
   }
   while (count--) *--t = *--f;
   return to;
 }
 
 void *memset(void *to, int value, size_t count) {
-  void *result = to;
-  __asm__ volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(value) : "memory");
-  return result;
+  char *t = to;
+  if (count >= LONG) {
+    void *target = to;
+    __asm__ volatile("rep stosb" : "+D"(target), "+c"(count) : "a"(value) : "memory");
+    return to;
+  }
+  const uint64_t word = 0x0101010101010101 * (uint8_t)value;
+  for (; count >= 8; count -= 8, t += 8) move8(t, &word);
+  while (count--) *t++ = (char)value;
+  return to;
 }
 
 int memcmp(const void *left, const void *right, size_t count) {
   const unsigned char *l = left, *r = right;
+  for (; count >= 8; count -= 8, l += 8, r += 8) {
+    uint64_t a, b;
+    move8(&a, l);
+    move8(&b, r);
+    if (a != b) break;
+  }
   for (; count; count--, l++, r++)
     if (*l != *r) return *l - *r;
   return 0;

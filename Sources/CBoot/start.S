@@ -78,7 +78,8 @@ luci_clone_helper:
         movq    %rdx, %r12              /* the child finds the argument here: its stack is empty */
         xorl    %edx, %edx
         xorl    %r10d, %r10d
-        xorl    %r8d, %r8d
+        movq    %rsi, %r8               /* the thread pointer, with CLONE_SETTLS */
+        movq    %rsi, (%rsi)
         movl    $56, %eax               /* clone */
         syscall
         testq   %rax, %rax

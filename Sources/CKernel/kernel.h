@@ -79,6 +79,9 @@ LUCI_INLINE uint32_t luci_exchange32(uint32_t *word, uint32_t desired) {
   return __atomic_exchange_n(word, desired, __ATOMIC_ACQ_REL);
 }
 
+/* Has the cache line of an address fetched, if there is memory. */
+LUCI_INLINE void luci_prefetch(uint64_t address) { __builtin_prefetch((const void *)address); }
+
 /* linux/stat.h has struct statx; struct stat of the C library is not used anywhere. */
 
 /* Entry of getdents64(2); the kernel's headers do not export it. */
@@ -97,6 +100,13 @@ LUCI_INLINE void luci_cpuid(uint32_t leaf, uint32_t *b, uint32_t *c, uint32_t *d
 }
 
 /* The micro-architecture level of the x86-64 psABI, 1 to 4: what processor and kernel together allow. */
+/* The word at the thread pointer: its own address, in every C library (psABI, "Thread-Local Storage", variant II). */
+LUCI_INLINE uintptr_t luci_thread_block(void) {
+  uintptr_t block;
+  __asm__ volatile("movq %%fs:0, %0" : "=r"(block));
+  return block;
+}
+
 LUCI_INLINE int luci_processor_level(void) {
   const uint32_t v2 = 1u << 0 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23; /* SSE3 SSSE3 CX16 SSE4.1/2 POPCNT */
   const uint32_t v3 = 1u << 12 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29;          /* FMA MOVBE OSXSAVE AVX F16C */

@@ -1,3 +1,5 @@
+import CKernel
+
 /// A read-only run of bytes: a file's content, a mapped image, fuzz input.
 ///
 /// This is the one place where reading is checked against bounds. Everything that interprets a binary reads
@@ -88,6 +90,10 @@ public struct Bytes {
   public func withUnsafeBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
     body(UnsafeRawBufferPointer(start: start, count: count))
   }
+
+  /// Has the bytes at `offset` fetched into the processor's cache, for a load that comes soon.
+  @inline(__always)
+  public func prefetch(at offset: UInt64) { luci_prefetch(memoryAddress &+ offset) }
 
   /// A copy that is owned.
   public func copy() -> [UInt8] {

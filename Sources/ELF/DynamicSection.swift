@@ -27,6 +27,8 @@ public struct DynamicSection {
   public private(set) var versionNeedCount: UInt64 = 0
 
   public private(set) var rela = Table()
+  /// DT_RELACOUNT: how many relative relocations `rela` begins with, as far as the linker tells.
+  public private(set) var relativeCount: UInt64 = 0
   public private(set) var relr = Table()
   public private(set) var pltRelocations = Table()
   public private(set) var pltGOT: UInt64?
@@ -119,6 +121,7 @@ public struct DynamicSection {
     switch tag {
     case Int64(DT_RELA): rela.address = value
     case Int64(DT_RELASZ): rela.size = value
+    case Int64(DT_RELACOUNT): relativeCount = value
     case Int64(DT_RELAENT):
       guard value == UInt64(MemoryLayout<Elf64_Rela>.size) else { throw ELFError(.relocationTable, at: address) }
     case Int64(DT_RELR): relr.address = value

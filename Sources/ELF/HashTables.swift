@@ -11,6 +11,46 @@ public struct SymbolName {
     gnuHash = SymbolName.gnuHash(bytes)
   }
 
+  /// The NUL-terminated string at `offset` of a string table, its end and its hash found in one pass; nil where it
+  /// does not end inside.
+  @inline(__always)
+  public init?(in strings: Bytes, at offset: UInt64) {
+    guard offset < UInt64(strings.count) else { return nil }
+    let first = Int(offset)
+    var end = first
+    var hash: UInt32 = 5381
+    while let word = strings.load(UInt64.self, at: end) {
+      // Borrows reach the high bit of the lowest byte that is 0, and maybe of others above it.
+      if (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0 { break }
+      hash = SymbolName.combine(hash, word)
+      end &+= 8
+    }
+    while end < strings.count {
+      let byte = strings[end]
+      if byte == 0 {
+        bytes = Bytes(start: strings.address + first, count: end &- first)
+        gnuHash = hash
+        return
+      }
+      hash = hash &* 33 &+ UInt32(byte)
+      end &+= 1
+    }
+    return nil
+  }
+
+  /// Eight steps of the GNU hash at once: pairs of bytes, pairs of those, and then both halves, in place of a chain of
+  /// eight multiplications.
+  @inline(__always)
+  static func combine(_ hash: UInt32, _ word: UInt64) -> UInt32 {
+    let even: UInt64 = 0x00ff_00ff_00ff_00ff
+    let pairs = (word & even) &* 33 &+ (word >> 8 & even)
+    let low: UInt64 = 0x0000_ffff_0000_ffff
+    let fours = (pairs & low) &* 1089 &+ (pairs >> 16 & low)
+    let first = UInt32(truncatingIfNeeded: fours)
+    // 33⁸ modulo 2³², 33⁴.
+    return hash &* 0x747c_7101 &+ first &* 1_185_921 &+ UInt32(truncatingIfNeeded: fours >> 32)
+  }
+
   public init(_ literal: StaticString) { self.init(Bytes(literal)) }
 
   public static func gnuHash(_ bytes: Bytes) -> UInt32 {
@@ -64,12 +104,15 @@ public struct GNUHashTable {
   /// Calls `accept` with the index of each symbol whose hash agrees, until it returns true.
   @inline(__always)
   public func forEachCandidate(_ hash: UInt32, _ accept: (Int) -> Bool) {
+    if filter.mayContain(hash) { forEachFiltered(hash, accept) }
+  }
+
+  public var filter: BloomFilter { BloomFilter(self) }
+
+  /// The same for a hash that has passed the filter.
+  @inline(__always)
+  public func forEachFiltered(_ hash: UInt32, _ accept: (Int) -> Bool) {
     guard bucketCount != 0 else { return }
-    if bloomCount != 0 {
-      let word = table.load(UInt64.self, at: 16 &+ Int((hash / 64) & (bloomCount &- 1)) &* 8) ?? 0
-      let bits: UInt64 = (1 << UInt64(hash & 63)) | (1 << UInt64((hash >> (bloomShift & 31)) & 63))
-      if word & bits != bits { return }
-    }
     let bucket = Int(hash % bucketCount)
     guard var index = table.load(UInt32.self, at: bucketsOffset &+ bucket &* 4), index >= firstSymbol else { return }
     while let entry = table.load(UInt32.self, at: chainsOffset &+ Int(index &- firstSymbol) &* 4) {
@@ -77,6 +120,19 @@ public struct GNUHashTable {
       if entry & 1 != 0 { return }
       guard index < UInt32.max else { return }
       index += 1
+    }
+  }
+
+  /// Calls `body` with index and hash of the table's symbols below `limit`, in ascending order; the lowest bit of a
+  /// hash is not in the table, and 0.
+  @inline(__always)
+  public func forEachHash(below limit: Int, _ body: (Int, UInt32) -> Void) {
+    var index = Int(firstSymbol)
+    var position = chainsOffset
+    while index < limit, let entry = table.load(UInt32.self, at: position) {
+      body(index, entry & ~1)
+      index &+= 1
+      position &+= 4
     }
   }
 
@@ -93,6 +149,47 @@ public struct GNUHashTable {
       highest += 1
     }
     return Int(highest)
+  }
+}
+
+/// The bloom filter of a GNU hash table, small enough to look through those of many objects in one loop: what does not
+/// pass is not in the table.
+public struct BloomFilter {
+  /// The words; `mask` + 1 of them are there.
+  private let words: UnsafeRawPointer
+  private let mask: UInt32
+  private let shift: UInt32
+  /// Bits that count as set in every word.
+  private let always: UInt64
+
+  init(_ table: GNUHashTable) {
+    // Without words everything passes, as far as there is something at all.
+    guard table.bloomCount != 0 else {
+      self.init(passing: table.bucketCount != 0)
+      return
+    }
+    self.init(
+      words: table.table.address + 16, mask: table.bloomCount &- 1, shift: table.bloomShift & 31, always: 0)
+  }
+
+  private init(words: UnsafeRawPointer, mask: UInt32, shift: UInt32, always: UInt64) {
+    self.words = words
+    self.mask = mask
+    self.shift = shift
+    self.always = always
+  }
+
+  /// Passes every hash, for objects with another kind of table, or none.
+  public init(passing all: Bool) {
+    self.init(
+      words: UnsafeRawPointer(StaticString("\0\0\0\0\0\0\0\0").utf8Start), mask: 0, shift: 0,
+      always: all ? UInt64.max : 0)
+  }
+
+  @inline(__always)
+  public func mayContain(_ hash: UInt32) -> Bool {
+    let word = always | words.loadUnaligned(fromByteOffset: Int((hash >> 6) & mask) &* 8, as: UInt64.self)
+    return (word >> UInt64(hash & 63)) & (word >> UInt64((hash >> shift) & 63)) & 1 != 0
   }
 }
 

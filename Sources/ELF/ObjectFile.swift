@@ -11,6 +11,8 @@ public struct ObjectFile {
   public let dynamic: DynamicSection?
   public let symbols: SymbolTable
   public let versions: VersionTable?
+  /// Of a separate debug file, for one that is stripped.
+  public var debugSymbols: SymbolTable?
 
   public init(_ bytes: Bytes) throws(ELFError) {
     self.bytes = bytes
@@ -41,6 +43,10 @@ public struct ObjectFile {
 
   /// The symbols a debugger would use, .symtab; nil where the file is stripped.
   public func staticSymbols(_ sections: Sections) -> SymbolTable? {
+    ObjectFile.staticSymbols(sections, bytes) ?? debugSymbols
+  }
+
+  static func staticSymbols(_ sections: Sections, _ bytes: Bytes) -> SymbolTable? {
     guard let table = sections.all.first(where: { $0.type == UInt32(SHT_SYMTAB) }),
       table.link < sections.all.count,
       let entries = bytes.slice(at: table.fileOffset, count: table.size)

@@ -86,7 +86,13 @@ public struct Segments {
     guard let table = file.slice(at: header.programHeaderOffset, count: size) else {
       throw ELFError(.programHeadersOutside, at: header.programHeaderOffset)
     }
-    try self.init(table: table, at: header.programHeaderOffset, fileSize: UInt64(file.count))
+    try self.init(table: table, header, fileSize: UInt64(file.count))
+  }
+
+  /// From a table that was read from a file of `fileSize` bytes with that header.
+  public init(table: Bytes, _ header: FileHeader, fileSize: UInt64) throws(ELFError) {
+    try self.init(table: table, at: header.programHeaderOffset, fileSize: fileSize)
+    let size = UInt64(table.count)
     if programHeadersAddress == nil {
       for load in loads
       where load.fileOffset <= header.programHeaderOffset
@@ -187,6 +193,18 @@ public struct Segments {
       let end = ($0.end + Segments.pageSize - 1) & ~(Segments.pageSize - 1)
       return range.start >= $0.address && range.end <= end
     }
+  }
+
+  /// No page lies between the segments, and the first, which is not writable, is wholly in the file.
+  public var isDense: Bool {
+    guard let first = loads.first, !first.isWritable, first.fileSize == first.memorySize else { return false }
+    let mask = Segments.pageSize - 1
+    var end = first.address & ~mask
+    for load in loads {
+      guard load.address & ~mask == end else { return false }
+      end = (load.end + mask) & ~mask
+    }
+    return true
   }
 
   /// Lowest address, rounded down to a page, to the highest, rounded up.

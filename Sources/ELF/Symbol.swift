@@ -80,6 +80,20 @@ public struct SymbolTable {
   /// The symbol's name; nil where the offset lies outside the string table.
   public func name(of symbol: Symbol) -> Bytes? { strings.cString(at: symbol.nameOffset) }
 
+  /// The symbol's name with its hash.
+  @inline(__always)
+  public func hashedName(of symbol: Symbol) -> SymbolName? { hashedName(at: symbol.nameOffset) }
+  @inline(__always)
+  public func hashedName(at offset: UInt64) -> SymbolName? { SymbolName(in: strings, at: offset) }
+
+  /// For an entry that is looked at soon, and then for its name.
+  @inline(__always)
+  public func prefetch(_ index: Int) {
+    entries.prefetch(at: UInt64(truncatingIfNeeded: index &* MemoryLayout<Elf64_Sym>.size))
+  }
+  @inline(__always)
+  public func prefetchName(of symbol: Symbol) { strings.prefetch(at: symbol.nameOffset) }
+
   /// A name by its offset, for DT_NEEDED, DT_SONAME, versions and the like: at most as long as a path (PATH_MAX).
   public func string(at offset: UInt64) -> Bytes? { strings.cString(at: offset, limit: 4096) }
 

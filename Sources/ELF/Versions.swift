@@ -65,6 +65,8 @@ public struct VersionTable {
     _ image: Image, at start: UInt64, count: UInt64, _ symbols: SymbolTable
   ) throws(ELFError) {
     guard let table = image.bytes(from: start) else { throw ELFError(.versionTable, at: start) }
+    byIndex.reserveCapacity(Int(min(count, 62)) + 2)
+    definitions.reserveCapacity(Int(min(count, 64)))
     var offset: UInt64 = 0
     for _ in 0..<min(count, VersionTable.maximumRecords) {
       guard let record = table.load(Elf64_Verdef.self, at: offset),
@@ -116,6 +118,16 @@ public struct VersionTable {
   @inline(__always)
   public func rawIndex(of symbol: Int) -> UInt16? {
     indices?.load(UInt16.self, at: symbol &* 2)
+  }
+
+  /// The raw table, empty where there is none; two bytes for each symbol.
+  public var rawTable: Bytes { indices ?? .empty }
+
+  /// One more than the highest version index that names a version.
+  public var limit: Int { byIndex.count }
+
+  public subscript(index: Int) -> SymbolVersion? {
+    index >= 0 && index < byIndex.count ? byIndex[index] : nil
   }
 
   /// The version of the symbol at `index`, its own for a definition, the one it asks for else.

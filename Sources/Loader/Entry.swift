@@ -52,6 +52,36 @@ public func luciPassGate(_ index: UInt64, _ frame: UInt64) -> UInt64 {
   runningProgram?.passGate(index, frame: frame) ?? 0
 }
 
+@_cdecl("luci_update")
+public func luciUpdate(_ frame: UnsafeRawPointer?) -> Int32 {
+  runningProgram?.updatePoint(frame: UInt64(UInt(bitPattern: frame))) ?? 0
+}
+
+/// A lazily bound function is called (LD_BIND_NOT).
+@_cdecl("luci_look_up_call")
+public func luciLookUpCall(_ linkMap: UInt64, _ index: UInt64) -> UInt64 {
+  guard let program = runningProgram else { Process.exit(127) }
+  let function = program.lookUpCall(linkMap, index)
+  if function != 0 { return function }
+  program.reportMissingFunction(linkMap, index)
+  Process.exit(127)
+}
+
+@_cdecl("luci_before_alone")
+public func luciBeforeAlone(_ flags: Int) { runningProgram?.beforeAlone(flags: flags) }
+
+@_cdecl("luci_after_alone")
+public func luciAfterAlone() { runningProgram?.afterAlone() }
+
+@_cdecl("luci_before_seccomp")
+public func luciBeforeSeccomp(_ endsUpdates: Int32) { runningProgram?.beforeSeccomp(endsUpdates: endsUpdates != 0) }
+
+@_cdecl("luci_after_seccomp")
+public func luciAfterSeccomp(_ failed: Int32) { if failed != 0 { runningProgram?.afterFailedSeccomp() } }
+
+@_cdecl("luci_before_thread_exit")
+public func luciBeforeThreadExit() { runningProgram?.beforeThreadExit() }
+
 /// A thread uses an opened object's variables for the first time; `index` counts Luci's modules from 0.
 @_cdecl("luci_tls_block")
 public func luciTLSBlock(_ index: UInt64) -> UInt64 { runningProgram?.makeTLSBlock(index) ?? 0 }
@@ -82,19 +112,24 @@ func makeGates() -> Gates {
   gates.programInterposers = [
     StandIn.Export(name: "__tls_get_addr", address: luci_tls_get_addr_address()),
     StandIn.Export(name: "__cxa_thread_atexit_impl", address: luci_thread_atexit_address()),
+    StandIn.Export(name: "__luci_update", address: luci_update_address()),
   ]
   gates.setThreadAtExit = luci_set_host_thread_atexit
   gates.missingFunction = luci_missing_function_address()
   gates.interposers = makeInterposers()
   gates.selfRange = AddressRange(start: luci_self_start(), end: luci_self_end())
+  gates.prefix = Path(Bytes(cString: UnsafeRawPointer(luci_prefix())))
   gates.selfEntry = luci_entry_address()
   gates.selfDynamic = luci_self_dynamic()
   gates.debuggerBreakpoint = _dl_debug_state
+  gates.lookUp = { luci_call_entry_address() }
+  gates.processCall = luci_process_call
   gates.gateEntry = { luci_gate_entry_address() }
   gates.forkPrepare = luci_fork_handler_address(0)
   gates.forkParent = luci_fork_handler_address(1)
   gates.forkChild = luci_fork_handler_address(2)
   gates.heapLock = luci_heap_lock
+  gates.heapRegions = luci_heap_regions
   gates.heapUnlock = luci_heap_unlock
   gates.startHelper = { stack, argument in luci_start_helper(stack, argument) }
   return gates

@@ -138,3 +138,42 @@ import Testing
     #expect(codes == ["no-sections"])
   }
 }
+
+/// LD_RELAX_CHECK and LD_DEPENDENCY_CHECK.
+@Suite struct PolicyTests {
+  /// Variables of equal size that change places under unchanged code.
+  static let swapped = (
+    "static int a = 1, b = 2; int get(void) { return a++; } void set(int x) { b = x; } int other(void) { return b; }",
+    "static int a = 1, b = 2; int get(void) { return b++; } void set(int x) { a = x; } int other(void) { return a; }"
+  )
+
+  @Test func relaxation() throws {
+    let verdict = try CompiledPair(Self.swapped.0, Self.swapped.1).verdict()
+    #expect(verdict.codes == ["code-disagrees"], "\(verdict.text)")
+    #expect((0...3).map { verdict.isAccepted(relaxation: UInt64($0)) } == [false, false, false, true])
+    let sizes = try CompiledPair(
+      "int a = 1; int f(void) { return a; }", "int a = 1, b = 2; int f(void) { return a; }"
+    )
+    .verdict()
+    #expect(!sizes.isAccepted(relaxation: 3))
+  }
+
+  @Test func changedCalleesCountForCallers() throws {
+    let source = { (factor: Int) in
+      """
+      static int ready;
+      static __attribute__((noinline)) int leaf(int x) { return x * \(factor) + ready; }
+      __attribute__((noinline)) int middle(int x) { return leaf(x) - 1; }
+      __attribute__((constructor)) static void start(void) { ready = middle(2); }
+      int apart(int x) { return x + ready; }
+      """
+    }
+    let pair = try CompiledPair(source(3), source(5), options: ["-O1", "-fno-inline"])
+    let plain = try pair.verdict()
+    #expect(plain.accepted && plain.counters.changed == 1, "\(plain.text)")
+    let strict = Bean.compare(
+      old: try Binary(pair.old), new: try Binary(pair.new), countsChangesForCallers: true)
+    #expect(strict.counters.changed == 3)
+    #expect(strict.codes == ["constructor-changed"], "\(strict.text)")
+  }
+}

@@ -14,6 +14,14 @@ import Testing
     #expect(try document("settings.md").contains("\n" + Settings.documentation().string))
   }
 
+  @Test(arguments: Setting.allCases) func settingsManual(setting: Setting) throws {
+    let text = try document("man/ld-luci.conf.5")
+    let name = String(decoding: Bytes(setting.row.name).copy(), as: UTF8.self)
+    let help = String(decoding: Bytes(setting.row.help).copy(), as: UTF8.self)
+    #expect(text.contains("\n\\fB\(name)\\fR="))
+    #expect(text.replacing("\\-", with: "-").replacing("\\(aq", with: "'").contains(help.dropFirst() + ".\n"))
+  }
+
   @Test(arguments: StatusEvent.allCases) func statusEvents(event: StatusEvent) throws {
     let row = [event.code, event.word, event.reason].map { String(decoding: Bytes($0).copy(), as: UTF8.self) }
     #expect(try document("status.md").contains("| `\(row[0])` | \(row[1]) | \(row[2]) |\n"))

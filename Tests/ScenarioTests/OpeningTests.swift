@@ -88,12 +88,15 @@ struct OpeningTests {
     let library = workspace.file("libreopened.so")
     try workspace.replace(library, with: versions[0])
     let subject = Subject.compiled(in: workspace, "reopening.c", flags: ["-pthread"])
-    let program = try await subject.start(start, [library], status: true)
+    let program = try await subject.start(start, [library], environment: ["LD_SETTLE_TIME": "1"], status: true)
     for _ in 0..<6 {
       for (index, name) in ["one", "two", "three"].enumerated() {
         try workspace.replace(library, with: versions[index])
         try await program.wait(for: name) { $0.versions.last == name ? true : nil }
-        try await Task.sleep(for: .milliseconds(60))
+        // The file's change is looked at while the library comes and goes.
+        let count = program.seen.lines.count { $0 == "again" }
+        try program.send("?")
+        try await program.wait(for: "more openings") { $0.lines.count { $0 == "again" } > count ? true : nil }
       }
     }
     #expect(try await program.end() == .exit(0), "\(program.seen)")

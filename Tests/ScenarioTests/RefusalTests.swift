@@ -8,7 +8,7 @@ struct RefusalTests {
 
   /// Refuses `make`'s result and expects one of `reasons` (any without), then an update to a good version.
   private func refused(
-    _ reasons: Set<String> = [], _ make: (Counter) async throws -> Void
+    _ reasons: Set<String> = [], _ make: (Counter) async throws -> Void, repair: (Counter) throws -> Void = { _ in }
   ) async throws {
     let counter = try await Counter(in: workspace)
     let three = try await counter.version("three")
@@ -26,6 +26,7 @@ struct RefusalTests {
     {
       try? workspace.remove(counter.library)
     }
+    try repair(counter)
     try workspace.replace(counter.library, with: three)
     try await program.wait(for: "the next good file") { $0.has(version: "three") }
     try await counter.finish(program)
@@ -99,6 +100,72 @@ struct RefusalTests {
     }
   }
 
+  /// Root reads everything, others get a reason.
+  @Test(.enabled(if: geteuid() != 0 || Luci.exists("/usr/bin/setpriv"), "no setpriv"))
+  func unreadable() async throws {
+    let counter = try await Counter(in: workspace)
+    let two = try await counter.version("two")
+    let three = try await counter.version("three")
+    chmod(workspace.path, 0o755)
+    // A user of its own, since root would read it: the files belong to root, as those of packages do.
+    let loader = workspace.file("loader")
+    try await workspace.install(loader, from: try #require(Luci.loader))
+    let path = try await workspace.compile("counting", "counting.c", flags: ["-lcounter", "-pthread"])
+    let user = geteuid() == 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : []
+    let program = try RunningProgram(in: workspace, user + [loader, path, "1", "1000"])
+    try await program.wait(for: "version one") { $0.has(version: "one") }
+    chmod(two, 0)
+    try workspace.rename(two, over: counter.library)
+    try await program.wait(for: "a line that says why") {
+      $0.errors.contains("ERROR (opening file failed) for libcounter.so") && $0.errors.contains("Permission denied")
+        ? true : nil
+    }
+    try await program.countsOn()
+    try workspace.replace(counter.library, with: three)
+    try await program.wait(for: "the next good file") { $0.has(version: "three") }
+    try await counter.finish(program)
+  }
+
+  @Test func directoryWritableByAnybody() async throws {
+    try await refused { counter in
+      let two = try await counter.version("two")
+      chmod(workspace.path, 0o777)
+      try workspace.rename(two, over: counter.library)
+    } repair: { _ in
+      chmod(workspace.path, 0o700)
+    }
+  }
+
+  /// Made by hand: a link to another link, and that one back.
+  @Test func symbolicLinksInACircle() async throws {
+    try await refused(["ERROR (opening file failed)", "ERROR (retrieving file status failed)"]) { counter in
+      let other = workspace.file("other.so")
+      try FileManager.default.createSymbolicLink(atPath: other, withDestinationPath: counter.library)
+      let link = workspace.unused("link")
+      try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: other)
+      try workspace.rename(link, over: counter.library)
+    }
+  }
+
+  /// The file's own events, 10,000 within about a second: the last content counts.
+  @Test func manyEventsOfTheFile() async throws {
+    let counter = try await Counter(in: workspace)
+    let two = try workspace.contents(try await counter.version("two"))
+    let program = try await counter.start(.direct)
+    for round in 0..<10_000 {
+      let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: counter.library))
+      if round == 9_999 {
+        try handle.truncate(atOffset: 0)
+        try handle.write(contentsOf: two)
+      }
+      try handle.close()
+    }
+    try await program.wait(for: "version two") { $0.has(version: "two") }
+    try await program.countsOn()
+    try await counter.finish(program)
+    #expect(program.seen.updates(of: Counter.name) == 1)
+  }
+
   @Test func writableByAnybody() async throws {
     try await refused { counter in
       let two = try await counter.version("two")
@@ -120,8 +187,12 @@ struct RefusalTests {
     let two = try await counter.version("two")
     let program = try await counter.start(.direct)
     try workspace.remove(counter.library)
-    try await Task.sleep(for: .milliseconds(300))
+    // A later change of another file is told: the removal has been looked at by then.
+    let executable = workspace.file("counting")
+    try workspace.replace(executable, content: workspace.contents(executable) + Data([0]))
+    try await program.wait(for: "a line about the executable") { $0.refusals(of: "counting").first }
     try await program.countsOn()
+    #expect(program.seen.versions == ["one"])
     try workspace.replace(counter.library, with: two)
     try await program.wait(for: "version two") { $0.has(version: "two") }
     try await counter.finish(program)

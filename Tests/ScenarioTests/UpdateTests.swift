@@ -102,8 +102,14 @@ struct UpdateTests {
     let program = try await counter.start(.direct, environment: ["LD_DYNAMIC_UPDATE": "0"])
     #expect(program.threads.count == 3, "no thread of Luci's where nothing can be updated")
     try workspace.replace(counter.library, with: try await counter.version("two"))
-    try await Task.sleep(for: .milliseconds(500))
+    // Another process, in which updates are on, has seen the change.
+    let other = try await counter.subject.start(.direct, ["1", "1000"], status: true)
+    try await other.wait(for: "another process") { $0.has(version: "two") }
+    try workspace.replace(counter.library, with: try await counter.version("three"))
+    try await other.wait(for: "its update") { $0.has(version: "three") }
     try await program.countsOn()
+    #expect(program.threads.count == 3)
+    try await counter.finish(other)
     try await counter.finish(program)
     #expect(program.seen.versions == ["one"])
   }

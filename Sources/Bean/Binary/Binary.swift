@@ -12,16 +12,15 @@ public final class Binary {
   let slotNames: SlotNames
   public let code: CodeTable
 
-  /// Names for debuggers from a file of their own, for an object that is stripped.
-  public let debugSymbols: SymbolTable?
-
-  public init(_ bytes: Bytes, debugSymbols: SymbolTable? = nil) throws(ELFError) {
-    self.debugSymbols = debugSymbols
-    file = try ObjectFile(bytes)
+  /// `debug`: symbols for a stripped file.
+  public init(_ bytes: Bytes, debug: SymbolTable? = nil) throws(ELFError) {
+    var file = try ObjectFile(bytes)
+    file.debugSymbols = debug
+    self.file = file
     sections = try file.sections()
     regions = try RegionMap(file, sections)
     relocations = try RelocationIndex(file)
-    symbols = try SymbolIndex(file, sections, debugSymbols)
+    symbols = try SymbolIndex(file, sections)
     state = StateLayout(file, regions)
     slotNames = SlotNames(regions, relocations, symbols)
     (map, code) = try Binary.decode(file, slotNames)

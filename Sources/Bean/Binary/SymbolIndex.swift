@@ -36,8 +36,8 @@ public struct SymbolIndex {
   public let named: [Named]
 
   /// Throws `symbolTable` where the names are longer, taken together, than any file of this size can need.
-  public init(_ file: ObjectFile, _ sections: Sections, _ debugSymbols: SymbolTable? = nil) throws(ELFError) {
-    var budget = (file.bytes.count &+ (debugSymbols?.byteCount ?? 0)) &* 4 &+ 65536
+  public init(_ file: ObjectFile, _ sections: Sections) throws(ELFError) {
+    var budget = (file.bytes.count &+ (file.debugSymbols?.byteCount ?? 0)) &* 4 &+ 65536
     var all: [Entry] = []
     let count = min(try file.dynamicSymbolCount(), file.symbols.limit)
     all.reserveCapacity(count)
@@ -59,7 +59,7 @@ public struct SymbolIndex {
     }
     exportOrder = order
     exportHashes = order.map { all[Int($0)].hash }
-    named = try SymbolIndex.names(debugSymbols ?? file.staticSymbols(sections), all, &budget)
+    named = try SymbolIndex.names(file.staticSymbols(sections), all, &budget)
   }
 
   static func hash(_ name: Bytes, _ version: Bytes) -> UInt64 {

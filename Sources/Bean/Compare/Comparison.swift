@@ -14,6 +14,8 @@ final class Comparison {
   var missingExports: [MissingExport] = []
   /// Reasons found, of which only the first `maximumReasons` are kept.
   var reasonCount = 0
+  /// One bit for each kind of reason that was found.
+  var reasonKinds: UInt32 = 0
 
   static var maximumReasons: Int { 64 }
 
@@ -25,6 +27,7 @@ final class Comparison {
 
   func refuse(_ refusal: Refusal) {
     reasonCount += 1
+    reasonKinds |= 1 << UInt32(refusal.kind.rawValue)
     if reasons.count < Comparison.maximumReasons { reasons.append(refusal) }
   }
 

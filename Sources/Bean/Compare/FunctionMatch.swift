@@ -18,6 +18,8 @@ public struct FunctionMatch {
     isEqual[new] = equal
   }
 
+  mutating func countAsChanged(_ new: Int) { isEqual[new] = false }
+
   func areFree(_ old: Int, _ new: Int) -> Bool { newOfOld[old] < 0 && oldOfNew[new] < 0 }
 }
 

@@ -34,7 +34,7 @@ struct ItemNames {
     for entry in binary.symbols.entries where entry.isExport && entry.symbol.isTLS {
       found.append(SymbolIndex.Named(entry.name, entry.symbol, isLocal: false))
     }
-    if let table = binary.debugSymbols ?? binary.file.staticSymbols(binary.sections) {
+    if let table = binary.file.staticSymbols(binary.sections) {
       for index in 0..<table.limit {
         guard let symbol = table[index], symbol.isTLS, !symbol.isUndefined,
           let name = table.string(at: symbol.nameOffset)

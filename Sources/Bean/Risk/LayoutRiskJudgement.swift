@@ -10,6 +10,7 @@ extension LayoutRisk {
     let hasShrunk = allocations.contains { $0.new < $0.old }
     var findings: [LayoutRiskFinding] = []
     var shifting: Set<Int> = []
+    var highest: UInt64 = 0
     var first = 0
     while first < shifts.count {
       var end = first
@@ -17,7 +18,10 @@ extension LayoutRisk {
       let group = shifts[first..<end]
       if isSupported(group, isLikely: shifts[first].distance > 0 ? hasGrown : hasShrunk) {
         findings.append(finding(group))
-        for shift in group { shifting.insert(shift.function) }
+        for shift in group {
+          shifting.insert(shift.function)
+          highest = max(highest, UInt64(shift.old))
+        }
       }
       first = end
     }
@@ -28,6 +32,9 @@ extension LayoutRisk {
     verdict.shiftedFunctions = shifting.count
     verdict.changedAllocations = sizes.count
     verdict.riskCount = findings.count &+ sizes.count
+    for size in sizes where !verdict.outgrownSizes.contains(size.old) { verdict.outgrownSizes.append(size.old) }
+    verdict.isRiskOfSizes =
+      sizes.count < LayoutRisk.maximumAllocations && verdict.outgrownSizes.contains { $0 > highest }
     // Both kinds are to be seen where there is not room for all.
     let room = LayoutRisk.maximumFindings
     verdict.risks =

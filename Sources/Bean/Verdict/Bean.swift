@@ -13,7 +13,8 @@ public enum Bean {
 
   /// The same for versions that were read already: a loader keeps the one that is in use.
   public static func compare(
-    old: Binary, new: Binary, isUsed: (_ name: Bytes, _ version: Bytes) -> Bool = { (_, _) in true }
+    old: Binary, new: Binary, countsChangesForCallers: Bool = false,
+    isUsed: (_ name: Bytes, _ version: Bytes) -> Bool = { (_, _) in true }
   ) -> Verdict {
     var verdict = Verdict()
     if let obstacle = obstacle(old) ?? obstacle(new) {
@@ -22,6 +23,7 @@ public enum Bean {
       return verdict
     }
     let comparison = Comparison(old, new)
+    if countsChangesForCallers { comparison.countChangesForCallers() }
     comparison.compareLayout()
     // Where sections have other sizes, all that follows would only say so again, for each variable.
     let isComparable = comparison.reasonCount == 0
@@ -86,6 +88,8 @@ public enum Bean {
     verdict.mapping = comparison.mapping
     verdict.newOwnsState = comparison.newOwnsState
     verdict.missingExports = comparison.missingExports
+    verdict.reasonKinds = comparison.reasonKinds
+    verdict.hooksTakeState = comparison.hooksTakeState
     let new = comparison.new
     verdict.needsProgramThread =
       new.relocations.hasIndirectFunctions

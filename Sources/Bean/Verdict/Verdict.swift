@@ -29,10 +29,15 @@ public struct Verdict {
   /// The first reasons, at most `Comparison.maximumReasons`; `reasonCount` tells how many there are.
   public internal(set) var reasons: [Refusal] = []
   public internal(set) var reasonCount = 0
+  /// One bit for each kind of reason.
+  var reasonKinds: UInt32 = 0
   /// Where each state section of the new version has its home.
   public internal(set) var mapping: StateMapping = .empty
   /// The old version has no state: the new one's own is used, nothing is bound.
   public internal(set) var newOwnsState = false
+  /// State stands in the way, and both versions have the hooks that take it over: the new version's own is used, and
+  /// its constructors run (docs/updates.md, "Hooks").
+  public internal(set) var hooksTakeState = false
   /// Every reference of the new version's code to state, by address.
   public internal(set) var patches: [Patch] = []
   /// Matched functions, by address in the old version.
@@ -51,6 +56,10 @@ public struct Verdict {
   /// Functions that use fields at other displacements, in all findings together.
   public internal(set) var shiftedFunctions = 0
   public internal(set) var changedAllocations = 0
+  /// What the changed allocations asked for in the old version, in bytes: each size once.
+  public internal(set) var outgrownSizes: [UInt64] = []
+  /// All findings are about objects of these sizes: no field that moved lies beyond the largest of them.
+  public internal(set) var isRiskOfSizes = false
 
   public init() {}
 

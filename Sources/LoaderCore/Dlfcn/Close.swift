@@ -67,6 +67,7 @@ extension Program {
     // The helper reads the object's tables without the lock while it prepares an update.
     return shared.versions.count > 1 || updater?.isBusy == true
       || gatedUpdate?.versions.contains { $0.shared === shared } == true
+      || updater?.waiting?.versions.contains { $0.shared === shared } == true
   }
 
   /// Takes objects out of the process, whose destructors ran or whose constructors never did.
@@ -83,6 +84,7 @@ extension Program {
       object.boundTo.removeAll(where: isGone)
     }
     entryStubs.forget(objects, among: registry.objects)
+    gatedUpdate?.forget(objects)
     updater?.forget(objects)
     if registry.objects.contains(where: isGone) {
       debugger.announce(.removing)
@@ -95,6 +97,7 @@ extension Program {
       registry.unmap(object.memoryRange)
       object.release()
     }
+    if isUpdatePointBound { reconsiderHelper() }
   }
 }
 
@@ -120,6 +123,7 @@ extension LoadedObject {
     dependencies = []
     boundTo = []
     localScope = nil
+    stateHome = nil
     binary = nil
     if let content = fileContent, privateCopy == nil { Mapping.unmap(content.memoryAddress, UInt64(content.count)) }
     fileContent = nil

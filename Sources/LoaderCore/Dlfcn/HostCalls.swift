@@ -14,8 +14,12 @@ public struct HostCalls {
   public internal(set) var registerAtFork: UInt64 = 0
   public internal(set) var tlsGetAddress: UInt64 = 0
   public internal(set) var threadAtExit: UInt64 = 0
+  /// syscall, prctl, unshare, setns.
+  public internal(set) var process: [UInt64] = [0, 0, 0, 0]
   /// __errno_location
   public internal(set) var errorNumber: UInt64 = 0
+  /// _IO_list_all: all streams of stdio; only glibc has it.
+  public internal(set) var streams: UInt64 = 0
 
   public init() {}
 
@@ -41,6 +45,8 @@ public struct HostCalls {
     registerAtFork = find("__register_atfork")
     tlsGetAddress = find("__tls_get_addr")
     threadAtExit = find("__cxa_thread_atexit_impl")
+    process = [find("syscall"), find("prctl"), find("unshare"), find("setns")]
     errorNumber = find("__errno_location")
+    streams = find("_IO_list_all")
   }
 }

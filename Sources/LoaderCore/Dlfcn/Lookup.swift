@@ -22,6 +22,10 @@ extension Program {
       return hostSymbol(handle, name, version)
     }
     guard var found else {
+      if name == Bytes(Program.updatePointName), version == nil {
+        let address = handOutUpdatePoint()
+        if address != 0 { return address }
+      }
       setUndefined(name, version, handle: handle, caller: caller)
       return 0
     }

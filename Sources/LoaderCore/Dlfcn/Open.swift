@@ -112,6 +112,13 @@ extension Program {
     registry.publish(registry.objects + objects)
     publishLinkMaps()
     var deferred = DeferredRelocations()
+    let references = objects.reduce(0) { $0 + $1.symbolicRelocationCount }
+    scope.prepareLookUps(references: references)
+    local.prepareLookUps(references: references)
+    defer {
+      scope.finishLookUps()
+      local.endLookUps()
+    }
     for object in objects.reversed() { try relocate(object, &deferred) }
     for object in objects { fillTLS(of: object) }
     try finishRelocation(of: objects, deferred)

@@ -37,8 +37,8 @@ extension Program {
     guard relocation.symbolIndex != 0, relocation.offset & 7 == 0,
       let segment = object.image.segment(at: relocation.offset), segment.isWritable,
       let symbol = object.symbols[relocation.symbolIndex], !symbol.isLocal,
-      symbol.isUndefined || symbol.visibility == STV_DEFAULT, let name = object.symbols.name(of: symbol),
-      let found = scope.find(SymbolName(name), version: object.versions.version(of: relocation.symbolIndex)),
+      symbol.isUndefined || symbol.visibility == STV_DEFAULT, let name = object.symbols.hashedName(of: symbol),
+      let found = scope.find(name, version: object.versions.version(of: relocation.symbolIndex)),
       found.object.role != .host, !found.symbol.isTLS, !found.symbol.isUndefined
     else { return nil }
     let address = found.symbol.isIFunc ? ForeignCall.word(found.address) : found.address

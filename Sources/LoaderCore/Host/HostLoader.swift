@@ -72,14 +72,15 @@ extension Program {
 extension Program {
   /// glibc's loader reads /etc/ld.so.preload whatever variables say, and would load everything in it a second time,
   /// for the C library alone: the file's name is changed in that loader's memory.
-  func hidePreloadFile(_ content: Bytes, _ parsed: ObjectFile, _ bias: UInt64) {
+  func hidePreloadFile(_ segments: Segments, _ bias: UInt64) {
     let name = Bytes(Program.preloadFile)
     guard (try? FileDescriptor.status(of: Path(Program.preloadFile))) != nil else { return }
-    for load in parsed.segments.loads where !load.isExecutable {
-      var offset = load.fileOffset
-      while offset + UInt64(name.count) < load.fileOffset + load.fileSize {
+    for load in segments.loads where !load.isExecutable {
+      let content = ProcessMemory.bytes(at: bias &+ load.address, count: load.fileSize)
+      var offset: UInt64 = 0
+      while offset + UInt64(name.count) < load.fileSize {
         if content[Int(offset)] == 47, content.slice(at: offset, count: UInt64(name.count)) == name {
-          let address = bias &+ load.address + (offset - load.fileOffset)
+          let address = bias &+ load.address + offset
           let page = address & ~(Segments.pageSize - 1)
           guard (try? Mapping.protect(page, Segments.pageSize, .readWrite)) != nil else { return }
           ProcessMemory.store(UInt8(0), at: address)
@@ -117,7 +118,7 @@ extension Executable {
   }
 
   /// Bytes of PT_INTERP of an executable that the kernel mapped, where a segment covers them.
-  private static func interpreterArea(of object: LoadedObject) -> Bytes? {
+  static func interpreterArea(of object: LoadedObject) -> Bytes? {
     guard let range = object.segments.interpreter else { return nil }
     for load in object.segments.loads
     where range.start >= load.fileOffset && range.end <= load.fileOffset + load.fileSize {

@@ -18,9 +18,22 @@ public enum HostRules {
 
   /// By its needs: whoever binds to GLIBC_PRIVATE shares structures with that very C library (libm, libresolv,
   /// libpthread, libdl, librt, libnss_*, …).
-  public static func isHost(_ object: ObjectFile) -> Bool {
+  public static func isHost(_ object: ObjectFile) -> Bool { object.versions.map { isHost($0) } ?? false }
+
+  public static func isHost(_ versions: VersionTable) -> Bool {
     let marker = Bytes("GLIBC_PRIVATE")
-    return object.versions?.needs.contains { $0.name == marker } ?? false
+    return versions.needs.contains { $0.name == marker }
+  }
+
+  /// Names that most often are the C library's: such files are looked at before they are mapped. Nothing else depends
+  /// on it.
+  static func isProbablyHost(_ name: Bytes) -> Bool {
+    guard name.hasPrefix("lib") else { return false }
+    for word in ["libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libresolv.so.2"] as [StaticString]
+    where name == Bytes(word) {
+      return true
+    }
+    return name.hasPrefix("libnss_")
   }
 
   /// The loader's own file among the host's: it is the interpreter, not a library to be needed.

@@ -30,6 +30,14 @@ extension FileDescriptor {
     return content
   }
 
+  /// What one call reads of the first `size` bytes: all of a file of /proc that is no longer.
+  func beginning(size: Int) throws(Errno) -> [UInt8] {
+    var content = [UInt8](repeating: 0, count: size)
+    let count = try content.fill(from: self, at: 0)
+    content.removeLast(size - count)
+    return content
+  }
+
   /// The first `size` bytes, or as many as there are.
   func content(size: UInt64) throws(Errno) -> [UInt8] {
     var content = [UInt8](repeating: 0, count: Int(size))

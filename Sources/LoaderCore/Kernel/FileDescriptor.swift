@@ -40,6 +40,9 @@ public struct FileStatus: Equatable {
 
   /// The same file in the same state, as far as can be seen from outside.
   public func isSameVersion(as other: FileStatus) -> Bool { self == other }
+  func isModified(since other: FileStatus) -> Bool {
+    modifiedSeconds != other.modifiedSeconds || modifiedNanoseconds != other.modifiedNanoseconds
+  }
   public func isSameFile(as other: FileStatus) -> Bool { device == other.device && inode == other.inode }
 }
 

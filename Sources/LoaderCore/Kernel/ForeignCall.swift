@@ -21,6 +21,7 @@ public enum ForeignCall {
     typealias Function = @convention(c) (UInt64, UInt64, UInt64) -> UInt64
     return unsafeBitCast(UInt(address), to: Function.self)(a, b, c)
   }
+
   public static func word4(_ address: UInt64, _ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64) -> UInt64 {
     typealias Function = @convention(c) (UInt64, UInt64, UInt64, UInt64) -> UInt64
     return unsafeBitCast(UInt(address), to: Function.self)(a, b, c, d)

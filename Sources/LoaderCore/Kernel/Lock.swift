@@ -7,6 +7,14 @@ public final class Lock {
   private let word: UnsafeMutablePointer<UInt32>
   private var owner = 0
   private var depth = 0
+  /// Every thread that takes it has a block of its own at its thread pointer.
+  private var usesThreadPointer = false
+
+  /// Who is asking. With a C library no system call is needed for that: a sandbox may forbid gettid(2).
+  private var thread: Int { usesThreadPointer ? Int(bitPattern: luci_thread_block()) : Process.thread }
+
+  /// While nobody has it.
+  func identifyByThreadPointer() { usesThreadPointer = true }
 
   public init() {
     word = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
@@ -16,7 +24,7 @@ public final class Lock {
   deinit { word.deallocate() }
 
   public func lock() {
-    let thread = Process.thread
+    let thread = self.thread
     if owner == thread {
       depth += 1
       return
@@ -32,12 +40,26 @@ public final class Lock {
 
   /// Takes the lock if nobody else has it.
   public func tryLock() -> Bool {
-    if owner == Process.thread || luci_compare_exchange32(word, 0, 1) == 0 {
-      owner = Process.thread
+    if owner == thread || luci_compare_exchange32(word, 0, 1) == 0 {
+      owner = thread
       depth += 1
       return true
     }
     return false
+  }
+
+  /// The calling thread has the lock.
+  public var isHeld: Bool { owner == thread }
+
+  /// Who has it, for `abandonAfterFork`.
+  var holder: Int { owner }
+
+  /// In a forked child: whoever else had it is not there.
+  public func abandonAfterFork(by parent: Int) {
+    if owner == parent { return adoptAfterFork() }
+    owner = 0
+    depth = 0
+    word.pointee = 0
   }
 
   /// The calling thread, which has the lock, took it more than once.
@@ -54,6 +76,6 @@ public final class Lock {
 
   /// In a forked child the forking thread has another id.
   public func adoptAfterFork() {
-    owner = Process.thread
+    owner = thread
   }
 }

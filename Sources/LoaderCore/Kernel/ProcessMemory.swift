@@ -46,6 +46,11 @@ public enum ProcessMemory {
     return Bytes(start: pointer(address), count: Int(count))
   }
 
+  /// Memory to be filled.
+  static func buffer(at address: UInt64, count: UInt64) -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(start: pointer(address), count: Int(count))
+  }
+
   public static func cString(at address: UInt64) -> Bytes {
     address == 0 ? .empty : Bytes(cString: pointer(address))
   }

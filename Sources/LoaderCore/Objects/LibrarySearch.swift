@@ -1,10 +1,12 @@
 import CKernel
 
 /// Where libraries are looked for, in the order of ld.so(8): DT_RPATH (without DT_RUNPATH) of the object and of
-/// those that loaded it, LD_LIBRARY_PATH, DT_RUNPATH, ld.so.cache, default directories. Before each directory come
+/// those that loaded it, LD_LIBRARY_PATH, DT_RUNPATH, LD_LIBRARY_CONF, ld.so.cache, default directories. Before each directory come
 /// its subdirectories for this processor (glibc-hwcaps).
 public final class LibrarySearch {
   private var libraryPath: [Path] = []
+  /// Directories of LD_LIBRARY_CONF.
+  public var configured: [Path] = []
   private var cache: LibraryCache?
   private var cacheMapping: (UInt64, UInt64)?
   /// Not for musl, whose loader has no cache.
@@ -63,6 +65,7 @@ public final class LibrarySearch {
   public func useDirectoriesOfMusl(loader: Path) {
     closeCache()
     usesCache = false
+    configured = []
     hardware.isUsed = false
     let list = loader.directory.directory.appending(Bytes("etc/ld-musl-x86_64.path"))
     if let content = try? FileDescriptor.content(of: list, limit: 64 << 10) {
@@ -125,12 +128,12 @@ public final class LibrarySearch {
 
   public func directoriesBeforeCache(_ requester: LoadedObject?) -> [Path] {
     var result: [Path] = []
-    guard let requester else { return libraryPath }
+    guard let requester else { return libraryPath + configured }
     let own = runpath(of: requester)
     if own == nil { result += rpathChain(of: requester) }
     result += libraryPath
     if let own { result += own }
-    return result
+    return result + configured
   }
 
   /// DT_RPATH of an object and of those that loaded it; where DT_RUNPATH stands beside it, it does not count.

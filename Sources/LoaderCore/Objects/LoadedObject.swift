@@ -74,6 +74,9 @@ public final class LoadedObject {
   public var binary: Binary?
   /// Which object this is a version of; nil for the executable and the host's.
   public var identity: SharedObject?
+  /// The version whose memory holds this one's state; nil: it does so itself.
+  public var stateHome: LoadedObject?
+  public var stateOwner: LoadedObject { stateHome ?? self }
   /// The way from this version's state to the home of that state; nil for a first version.
   public var binding: StateBinding?
 
@@ -156,31 +159,57 @@ public final class LoadedObject {
     return symbols.string(at: offset)
   }
 
+  /// About how many of its relocations have a symbol.
+  var symbolicRelocationCount: Int {
+    let entry = UInt64(MemoryLayout<Elf64_Rela>.size)
+    let all = dynamic.rela.size / entry &+ dynamic.pltRelocations.size / entry
+    return Int(truncatingIfNeeded: all &- min(dynamic.relativeCount, all)) & 0xffff_ffff
+  }
+
+  /// What names must pass to be looked for here.
+  var filter: BloomFilter { gnuHash?.filter ?? BloomFilter(passing: sysvHash != nil) }
+
   /// The definition of `name` that satisfies `version`.
-  @inline(__always)
   public func definition(of name: SymbolName, version: SymbolVersion?) -> (index: Int, symbol: Symbol)? {
+    filter.mayContain(name.gnuHash) ? filteredDefinition(of: name, version: version) : nil
+  }
+
+  /// The same for a name that has passed the filter.
+  func filteredDefinition(of name: SymbolName, version: SymbolVersion?) -> (index: Int, symbol: Symbol)? {
     var found: (index: Int, symbol: Symbol)?
     func accept(_ index: Int) -> Bool {
-      guard let symbol = symbols[index], isDefinition(symbol), symbols.matches(symbol, name.bytes),
-        versions.satisfies(index, version)
-      else { return false }
+      guard let symbol = definition(at: index, of: name, version: version) else { return false }
       found = (index, symbol)
       return true
     }
     if let gnuHash {
-      gnuHash.forEachCandidate(name.gnuHash, accept)
+      gnuHash.forEachFiltered(name.gnuHash, accept)
     } else if let sysvHash {
       sysvHash.forEachCandidate(name.bytes, accept)
     }
     return found
   }
 
+  /// The symbol at `index`, where it is such a definition.
+  @inline(__always)
+  func definition(at index: Int, of name: SymbolName, version: SymbolVersion?) -> Symbol? {
+    guard let symbol = symbols[index], isDefinition(symbol), symbols.matches(symbol, name.bytes),
+      versions.satisfies(index, version)
+    else { return nil }
+    return symbol
+  }
+
+  private func isDefinition(_ symbol: Symbol) -> Bool { symbol.canBeBoundTo(inExecutable: role == .executable) }
+}
+
+extension Symbol {
   /// A symbol that can satisfy references from other objects. An undefined function with a value is the
   /// executable's PLT entry standing in for the function's address (psABI, "Function Addresses").
-  private func isDefinition(_ symbol: Symbol) -> Bool {
-    if symbol.isLocal || symbol.visibility == STV_HIDDEN || symbol.visibility == STV_INTERNAL { return false }
-    if symbol.isUndefined { return symbol.value != 0 && symbol.isFunction && role == .executable }
-    switch symbol.type {
+  @inline(__always)
+  func canBeBoundTo(inExecutable: Bool) -> Bool {
+    if isLocal || visibility == STV_HIDDEN || visibility == STV_INTERNAL { return false }
+    if isUndefined { return value != 0 && isFunction && inExecutable }
+    switch type {
     case STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_TLS, STT_GNU_IFUNC: return true
     default: return false
     }

@@ -14,6 +14,8 @@ public final class ObjectGraph {
   public private(set) var hosts: [Path] = []
   /// Loader and C library of a program that was built for musl; nil for one built for glibc.
   public var muslLoader: Path?
+  /// LD_EXCLUDE.
+  public var excluded: [Path] = []
   private var hostNames: [[UInt8]] = []
   private let search: LibrarySearch
   private let factory: ObjectFactory
@@ -38,12 +40,14 @@ public final class ObjectGraph {
     var index = first
     while index < objects.count {
       let object = objects[index]
-      for name in try object.needed() {
+      for name in try object.needed() where !isExcluded(name) {
         if let dependency = try load(name, for: object) { object.dependencies.append(dependency) }
       }
       index += 1
     }
   }
+
+  func isExcluded(_ name: Bytes) -> Bool { excluded.contains { $0.withBytes { $0 == name } } }
 
   /// How much there is, to go back to when a dlopen fails.
   struct Mark {
@@ -154,6 +158,7 @@ public final class ObjectFactory {
   public init(keepsContent: Bool) { self.keepsContent = keepsContent }
 
   public func load(_ file: OpenedFile, name: Bytes) throws(LoadError) -> Result {
+    if let result = try loadMapped(file, name: name) { return result }
     let source = try source(of: file)
     var isKept = false
     defer {
@@ -172,6 +177,45 @@ public final class ObjectFactory {
     }
     return .object(object)
   }
+
+  /// The short way for nearly all libraries: maps the segments that the file's beginning tells of and reads the tables
+  /// there, once. nil: the file has to be looked at as a whole, or to be refused with a reason.
+  private func loadMapped(_ file: OpenedFile, name: Bytes) throws(LoadError) -> Result? {
+    if HostRules.isProbablyHost(name) { return nil }
+    let copy = isCopied(file) ? try? PrivateCopy(of: file.descriptor, status: file.status, path: file.path) : nil
+    defer { copy?.closeDescriptor() }
+    guard let (header, segments) = copy.map({ OpenedFile.segments($0.bytes, fileSize: $0.status.size) }) ?? file.segments,
+      header.kind == .sharedObject
+    else { return nil }
+    let source = copy?.descriptor ?? file.descriptor
+    let bias = try ObjectMapper.map(segments, of: source, at: 0, path: file.path)
+    guard
+      let object = try? LoadedObject(
+        role: .library, path: file.path, name: Path(name).lastComponent.withBytes { $0.copy() }, bias: bias,
+        segments: segments, image: ObjectMapper.image(segments, bias: bias), status: file.status),
+      !HostRules.isHost(object.versions)
+    else {
+      Mapping.unmap(bias &+ segments.span.start, segments.span.count)
+      return nil
+    }
+    object.programHeaders = segments.programHeadersAddress.map { bias &+ $0 } ?? 0
+    object.programHeaderCount = UInt64(header.programHeaderCount)
+    object.privateCopy = copy
+    object.fileContent = copy?.bytes
+    if keepsContent, copy == nil {
+      // Nobody reads it before an update comes, but then the file may be another.
+      guard let content = try? ObjectMapper.content(of: source, size: file.status.size, path: file.path) else {
+        Mapping.unmap(bias &+ segments.span.start, segments.span.count)
+        return nil
+      }
+      object.fileContent = content
+    }
+    return .object(object)
+  }
+
+  /// Where updates can come and others than package managers write, overwriting a file in place would otherwise change
+  /// or truncate running code.
+  private func isCopied(_ file: OpenedFile) -> Bool { keepsContent && !SystemDirectories.contain(file.resolvedPath) }
 
   /// Reads a shared object's tables from its file.
   public static func parse(_ content: Bytes, _ path: Path) throws(LoadError) -> ObjectFile {
@@ -210,10 +254,9 @@ public final class ObjectFactory {
     let copy: PrivateCopy?
   }
 
-  /// The file itself, or, where updates can come and others than package managers write, a copy: overwriting the
-  /// file in place would otherwise change or truncate running code.
+  /// The file itself, or a copy.
   private func source(of file: OpenedFile) throws(LoadError) -> Source {
-    if keepsContent, !SystemDirectories.contain(file.resolvedPath) {
+    if isCopied(file) {
       do throws(CopyFailure) {
         let copy = try PrivateCopy(of: file.path)
         return Source(descriptor: copy.descriptor, content: copy.bytes, copy: copy)

@@ -24,10 +24,20 @@ public enum ObjectMapper {
   ) throws(LoadError) -> UInt64 {
     let span = segments.span
     do throws(Errno) {
-      let start = isOwn ? place : try reserve(span.count, alignment: segments.alignment, at: place)
+      // Where the segments follow each other without gaps, the first one's mapping is made as large as all, and the
+      // others come over it.
+      let first = !isOwn && place == 0 && segments.isDense && segments.alignment <= pageSize ? segments.loads.first : nil
+      let start: UInt64
+      if let first {
+        start = try Mapping.file(
+          file, offset: first.fileOffset & ~(pageSize - 1), span.count,
+          Mapping.Protection(segmentFlags: first.flags))
+      } else {
+        start = isOwn ? place : try reserve(span.count, alignment: segments.alignment, at: place)
+      }
       let bias = start &- span.start
       do throws(Errno) {
-        for load in segments.loads { try map(load, bias: bias, file) }
+        for load in segments.loads.dropFirst(first == nil ? 0 : 1) { try map(load, bias: bias, file) }
       } catch {
         Mapping.unmap(start, span.count)
         throw error

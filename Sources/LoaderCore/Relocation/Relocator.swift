@@ -12,14 +12,27 @@ public protocol RelocationContext {
   func interposer(for name: Bytes) -> UInt64?
   /// The function that an ifunc resolver of the host chooses; nil where it can't be called now.
   func resolveHostFunction(at resolver: UInt64) -> UInt64?
+  /// Made ready for the look-ups in the program's scope, where many come in a row.
+  var lookupRun: LookupRun? { get }
+  /// Nothing is looked up anywhere but there and in an object's local scope.
+  var lookupRunIsComplete: Bool { get }
   /// Distance from the thread pointer to offset 0 of the merged TLS segment (negative, as an unsigned word).
   var tlsBase: UInt64 { get }
   /// Entry of the static TLS descriptor resolver.
   var tlsDescriptorResolver: UInt64 { get }
   /// Entry of the resolver for variables of Luci's own TLS modules.
   var dynamicTLSDescriptorResolver: UInt64 { get }
+  /// LD_BIND_NOT: where calls through the PLT of lazily linked objects go, with GOT[1] and the relocation's index on
+  /// the stack; nil: they are bound now.
+  var lookUpAtEachCall: UInt64? { get }
   /// Where calls of functions that do not exist end; nil: a missing function is an error at once.
   var missingFunctionHandler: UInt64? { get }
+}
+
+extension RelocationContext {
+  public var lookupRun: LookupRun? { nil }
+  public var lookupRunIsComplete: Bool { false }
+  public var lookUpAtEachCall: UInt64? { nil }
 }
 
 /// Work that must wait until every object is relocated.
@@ -53,6 +66,13 @@ public struct Relocator<Context: RelocationContext> {
   public private(set) var lacksHostFunction = false
   private var lastSymbolIndex = -1
   private var lastResult: Resolution?
+  /// Tables of the object, at hand.
+  let symbols: SymbolTable
+  private let bias: UInt64
+  /// The writable segment that the last field was in: its address and how far behind that a word may begin.
+  private var segmentStart: UInt64 = 0
+  private var segmentReach: UInt64 = 0
+  let shortcut: Shortcut?
 
   /// What a relocation's symbol stands for.
   struct Resolution {
@@ -68,15 +88,18 @@ public struct Relocator<Context: RelocationContext> {
   public init(_ object: LoadedObject, _ context: Context) {
     self.object = object
     self.context = context
+    symbols = object.symbols
+    bias = object.bias
+    shortcut = Relocator.shortcut(for: object, context)
   }
 
   public mutating func relocate() throws(LoadError) {
     do throws(ELFError) {
-      let bias = object.bias
+      let bias = bias
       let binding = object.binding
       let relative = try RelativeRelocationTable(object.image, object.dynamic.relr)
       try relative.forEachOffset { (offset) throws(ELFError) in
-        let place = try self.field(at: offset, size: 8)
+        let place = try self.word(at: offset)
         let value = ProcessMemory.load(UInt64.self, at: place) &+ bias
         ProcessMemory.store(binding?.home(of: value) ?? value, at: place)
       }
@@ -92,17 +115,34 @@ public struct Relocator<Context: RelocationContext> {
     do throws(ELFError) { table = try RelocationTable(object.image, place) } catch {
       throw LoadError(.malformed(error), object.path)
     }
-    let bias = object.bias
+    let bias = bias
+    let binding = object.binding
+    if !isPLT { prepareRelative(table) }
+    shortcut?.ahead.restart()
     for index in 0..<table.count {
       let relocation = table[index]
       if relocation.type == UInt32(R_X86_64_RELATIVE) {
         let field = try place8(relocation)
         let value = bias &+ UInt64(bitPattern: relocation.addend)
-        ProcessMemory.store(object.binding?.home(of: value) ?? value, at: field)
+        ProcessMemory.store(binding?.home(of: value) ?? value, at: field)
       } else if relocation.type != UInt32(R_X86_64_NONE) {
+        shortcut?.ahead.read(table, index)
         try apply(relocation, index: index, isPLT: isPLT)
       }
     }
+  }
+
+  /// Relative relocations come first and ascend: where they fill their pages well, these are made writable in one go.
+  private func prepareRelative(_ table: RelocationTable) {
+    let count = Int(min(object.dynamic.relativeCount, UInt64(table.count)))
+    guard count > 64 else { return }
+    let mask = Segments.pageSize - 1
+    let first = table[0].offset & ~mask
+    let last = table[count - 1].offset & ~mask
+    guard last > first, let load = object.image.segment(at: table[0].offset), load.isWritable, load.contains(last),
+      (last - first) / Segments.pageSize < UInt64(count) / 8
+    else { return }
+    Mapping.populateForWriting(bias &+ first, last - first + Segments.pageSize)
   }
 
   /// Address in memory of a field of `size` bytes that may be written.
@@ -115,14 +155,29 @@ public struct Relocator<Context: RelocationContext> {
     throw ELFError(.relocationEntry, at: offset)
   }
 
+  /// The same for a word, most often in the same segment as the one before.
+  @inline(__always)
+  private mutating func word(at offset: UInt64) throws(ELFError) -> UInt64 {
+    if offset &- segmentStart < segmentReach { return bias &+ offset }
+    let result = try field(at: offset, size: 8)
+    if let load = object.image.segment(at: offset) {
+      segmentStart = load.address
+      segmentReach = load.memorySize &- 7
+    }
+    return result
+  }
+
   func place(_ relocation: Relocation, size: UInt64) throws(LoadError) -> UInt64 {
     do throws(ELFError) { return try field(at: relocation.offset, size: size) } catch {
       throw LoadError(.malformed(error), object.path)
     }
   }
 
-  private func place8(_ relocation: Relocation) throws(LoadError) -> UInt64 {
-    try place(relocation, size: 8)
+  @inline(__always)
+  private mutating func place8(_ relocation: Relocation) throws(LoadError) -> UInt64 {
+    do throws(ELFError) { return try word(at: relocation.offset) } catch {
+      throw LoadError(.malformed(error), object.path)
+    }
   }
 
   private mutating func apply(_ relocation: Relocation, index: Int, isPLT: Bool) throws(LoadError) {
@@ -147,6 +202,10 @@ public struct Relocator<Context: RelocationContext> {
 
   private mutating func storeSymbol(_ relocation: Relocation, addend: UInt64) throws(LoadError) {
     let slot = try place8(relocation)
+    if let address = address(of: relocation, withoutPLT: false) {
+      ProcessMemory.store(address &+ addend, at: slot)
+      return
+    }
     let target = try resolve(relocation, excluding: [])
     if target.isIndirect {
       deferred.indirect.append(.init(slot: slot, resolver: target.address, addend: addend))
@@ -157,24 +216,34 @@ public struct Relocator<Context: RelocationContext> {
 
   private mutating func storeJumpSlot(_ relocation: Relocation, index: Int) throws(LoadError) {
     let slot = try place8(relocation)
+    if let resolver = context.lookUpAtEachCall, leavesToPLT(slot, resolver) { return }
+    if let address = address(of: relocation, withoutPLT: true) {
+      ProcessMemory.store(address, at: slot)
+      return
+    }
     if let handler = context.missingFunctionHandler, !object.dynamic.bindsNow, !object.bindsNow {
       // A lazily bound program may lack functions that it never calls: the slot then stays with its PLT entry,
       // which leads through GOT[2] to the handler, with GOT[1] and the relocation's index on the stack.
       guard let target = try? resolve(relocation, excluding: .pltEntries) else {
-        guard let got = object.dynamic.pltGOT, let first = try? field(at: got, size: 24) else {
-          _ = try resolve(relocation, excluding: .pltEntries)
-          return
-        }
-        let lazy = ProcessMemory.load(UInt64.self, at: slot)
-        ProcessMemory.store(lazy &+ object.bias, at: slot)
-        ProcessMemory.store(object.linkMap, at: first + 8)
-        ProcessMemory.store(handler, at: first + 16)
+        if !leavesToPLT(slot, handler) { _ = try resolve(relocation, excluding: .pltEntries) }
         return
       }
       store(target, at: slot)
       return
     }
     store(try resolve(relocation, excluding: .pltEntries), at: slot)
+  }
+
+  /// The slot leads back into the PLT, whose first entry goes to `handler`.
+  private func leavesToPLT(_ slot: UInt64, _ handler: UInt64) -> Bool {
+    guard !object.dynamic.bindsNow, !object.bindsNow, let got = object.dynamic.pltGOT,
+      let first = try? field(at: got, size: 24)
+    else { return false }
+    let lazy = ProcessMemory.load(UInt64.self, at: slot)
+    ProcessMemory.store(lazy &+ object.bias, at: slot)
+    ProcessMemory.store(object.linkMap, at: first + 8)
+    ProcessMemory.store(handler, at: first + 16)
+    return true
   }
 
   private mutating func store(_ target: Resolution, at slot: UInt64) {
@@ -225,7 +294,7 @@ public struct Relocator<Context: RelocationContext> {
 
 extension Relocator {
   private func symbol(_ relocation: Relocation) throws(LoadError) -> Symbol {
-    guard let symbol = object.symbols[relocation.symbolIndex] else {
+    guard let symbol = symbols[relocation.symbolIndex] else {
       throw LoadError(.malformed(ELFError(.symbolIndex, at: relocation.offset)), object.path)
     }
     return symbol
@@ -253,12 +322,12 @@ extension Relocator {
     if symbol.isLocal || (symbol.visibility != STV_DEFAULT && !symbol.isUndefined) {
       return resolution(Definition(object: object, index: index, symbol: symbol))
     }
-    guard let bytes = object.symbols.name(of: symbol) else {
+    guard let name = symbols.hashedName(of: symbol) else {
       throw LoadError(.malformed(ELFError(.stringTable, at: symbol.nameOffset)), object.path)
     }
+    let bytes = name.bytes
     let version = object.versions.version(of: index)
-    let found = context.definition(
-      of: SymbolName(bytes), version: version, from: object, excluding: excluding)
+    let found = context.definition(of: name, version: version, from: object, excluding: excluding)
     if found == nil || found?.object.role == .host, let own = context.interposer(for: bytes) {
       return Resolution(address: own, size: 0, definition: nil, isIndirect: false)
     }

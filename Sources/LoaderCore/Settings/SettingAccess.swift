@@ -36,12 +36,21 @@ extension Settings {
   /// Whether that holds for objects opened with dlopen, too.
   public var updatesOpenedObjects: Bool { flag(.dynamicDlupdate) }
   public var settleMilliseconds: UInt64 { value(of: .settleTime).number }
+  public var comparesModificationTime: Bool { flag(.useMtime) }
   public var skipsIdentical: Bool { flag(.skipIdentical) }
   public var forcesUpdate: Bool { flag(.forceUpdate) }
+  /// 0: whatever Bean has against an update counts.
+  public var relaxation: UInt64 { value(of: .relaxCheck).number }
+  public var checksDependencies: Bool { flag(.dependencyCheck) }
+  public var keepsChangedPointers: Bool { flag(.relocateCheck) }
+  public var relocatesOutdated: Bool { flag(.relocateOutdated) }
+  /// Where debug files are; nil: they are not used.
+  public var debugSymbols: Path? { flag(.debugSymbols) ? path(.debugSymbolsRoot) : nil }
   public var refusesLayoutRisks: Bool { value(of: .layoutCheck).number == 1 }
   public var debugHashAddress: DebugHashAddress? {
     value(of: .debugHash).text.withUnsafeBytes { DebugHashAddress(Bytes($0)) }
   }
+  public var waitsForLayouts: Bool { value(of: .layoutCheck).number == 2 }
   public var trustsFiles: Bool { flag(.trustFiles) }
 
   var outdatedDetection: StaleDetector.Mode {
@@ -53,6 +62,14 @@ extension Settings {
   /// Directories; an empty path stands for the working directory (ld.so(8)).
   public var libraryPath: [Path] { list(.libraryPath, (58, 59), keepingEmpty: true) }
   public var preload: [Path] { list(.preload, (58, 32), keepingEmpty: false) }
+  /// nil: libpath.conf beside the configuration file.
+  public var libraryConfiguration: Path? { path(.libraryConf) }
+  public var excluded: [Path] { list(.exclude, (59, 59), keepingEmpty: false) }
+  public var loaderPath: Path? { path(.path) }
+  public var looksUpAtEachCall: Bool { flag(.bindNot) }
+  public var prefersStrongSymbols: Bool { flag(.dynamicWeak) }
+  public var showsArguments: Bool { flag(.showArgs) }
+  public var showsEnvironment: Bool { flag(.showEnv) }
   public var bindsNow: Bool { flag(.bindNow) }
   public var showsAuxv: Bool { flag(.showAuxv) }
   public var listsObjects: Bool { flag(.traceLoadedObjects) }

@@ -2,8 +2,9 @@ import CKernel
 
 /// Reading the configuration file, before anything else works but system calls and the heap.
 extension Settings {
-  /// Where it lies when nothing else was configured at installation.
-  public static var defaultFile: StaticString { "/opt/luci/ld-luci.conf" }
+  /// Names in the directory that Luci was built for (LUCI_PREFIX, else /opt/luci).
+  public static var fileName: StaticString { "ld-luci.conf" }
+  public static var libraryFileName: StaticString { "libpath.conf" }
   /// More is not a configuration file.
   static var fileLimit: UInt64 { 64 << 10 }
 
@@ -11,16 +12,33 @@ extension Settings {
   /// written by the wrong people is passed over with a warning: it could otherwise preload code into other users'
   /// programs. A set-user-ID program takes root's file only.
   public mutating func read(fileAt path: Path) {
-    do throws(Errno) {
-      let content = try Settings.content(of: path, isSecure: isSecure)
-      content.withUnsafeBytes { read(file: Bytes($0)) }
-    } catch {
-      if error == .noEntry || error.number == ENOTDIR { return }
+    guard let content = content(ofConfiguration: path) else { return }
+    content.withUnsafeBytes { read(file: Bytes($0)) }
+  }
+
+  /// LD_LIBRARY_CONF: directories, one per line; `#` starts a comment line. Relative ones do not count.
+  public mutating func readLibraryDirectories(preset: Path) -> [Path] {
+    guard let content = content(ofConfiguration: libraryConfiguration ?? preset) else { return [] }
+    return content.withUnsafeBytes { buffer in
+      Bytes(buffer).parts((10, 10), keepingEmpty: false).compactMap { line in
+        line.withBytes { bytes in
+          let name = bytes.trimmed
+          return name.count > 0 && name[0] == 47 && !name.containsNUL ? Path(name) : nil
+        }
+      }
+    }
+  }
+
+  /// nil: it is not there, or a warning says why it does not count.
+  private mutating func content(ofConfiguration path: Path) -> [UInt8]? {
+    do throws(Errno) { return try Settings.content(of: path, isSecure: isSecure) } catch {
+      if error == .noEntry || error.number == ENOTDIR { return nil }
       var text = Text("configuration file ")
       path.withBytes { text.append(printable: $0, limit: 200) }
       text.append(" not used: ")
       text.append(error.text)
       warn(text)
+      return nil
     }
   }
 

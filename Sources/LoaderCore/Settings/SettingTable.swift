@@ -2,9 +2,11 @@
 public enum Setting: UInt8, CaseIterable, Sendable {
   case logLevel, logFile, logFileAppend, logTimeAbsolute
   case statusInfo, earlyStatusInfo, statusFormat
-  case dynamicUpdate, dynamicDlupdate, settleTime, skipIdentical, forceUpdate, layoutCheck, debugHash, trustFiles
+  case dynamicUpdate, dynamicDlupdate, settleTime, useMtime, skipIdentical, forceUpdate, relaxCheck, dependencyCheck
+  case layoutCheck, debugHash, relocateCheck, relocateOutdated, debugSymbols, debugSymbolsRoot, trustFiles
   case detectOutdated, detectOutdatedDelay, control
-  case libraryPath, preload, bindNow, debug, debugOutput, showAuxv, traceLoadedObjects
+  case libraryPath, libraryConf, preload, exclude, path, bindNow, bindNot, dynamicWeak
+  case debug, debugOutput, showArgs, showAuxv, showEnv, traceLoadedObjects
 }
 
 /// How a setting's value is written.
@@ -73,16 +75,33 @@ extension Setting {
       SettingRow("LD_DYNAMIC_DLUPDATE", .flag, "1", "also objects opened with dlopen")
     case .settleTime:
       SettingRow("LD_SETTLE_TIME", .number(maximum: 60_000), "50", "milliseconds without change before an update")
+    case .useMtime:
+      SettingRow("LD_USE_MTIME", .flag, "0", "no update to a file with the modification time of the one in use")
     case .skipIdentical:
       SettingRow("LD_SKIP_IDENTICAL", .flag, "1", "no update to a file with the same content")
     case .forceUpdate:
       SettingRow("LD_FORCE_UPDATE", .flag, "0", "update although initial data has other content")
+    case .relaxCheck:
+      SettingRow(
+        "LD_RELAX_CHECK", .number(maximum: 3), "0",
+        "update although: 1 init functions differ, 2 also initial data, 3 also which variables functions use")
+    case .dependencyCheck:
+      SettingRow("LD_DEPENDENCY_CHECK", .flag, "0", "functions that call a changed function count as changed")
     case .layoutCheck:
       SettingRow(
-        "LD_LAYOUT_CHECK", .policy, "report", "what to do where structures seem to have another layout")
+        "LD_LAYOUT_CHECK", .policy, "wait", "what to do where structures seem to have another layout")
     case .debugHash:
       SettingRow(
         "LD_DEBUG_HASH", .address, "", "service that knows from debug information whether types have the same layout")
+    case .relocateCheck:
+      SettingRow(
+        "LD_RELOCATE_CHECK", .flag, "1", "pointers that the program has changed stay as they are at an update")
+    case .relocateOutdated:
+      SettingRow("LD_RELOCATE_OUTDATED", .flag, "1", "old versions call the functions of the new one, too")
+    case .debugSymbols:
+      SettingRow("LD_DEBUG_SYMBOLS", .flag, "0", "compare with the names of separate debug files, found by build id")
+    case .debugSymbolsRoot:
+      SettingRow("LD_DEBUG_SYMBOLS_ROOT", .path, "/usr/lib/debug", "where these are, in .build-id")
     case .trustFiles:
       SettingRow("LD_TRUST_FILES", .flag, "0", "update from files whoever owns them or may write to them")
     case .detectOutdated:
@@ -96,17 +115,32 @@ extension Setting {
       SettingRow("LD_CONTROL", .flag, "1", "answer the command luci, for the user of the process and root")
     case .libraryPath:
       SettingRow("LD_LIBRARY_PATH", .list, "", "directories to search first, separated by ':' or ';'")
+    case .libraryConf:
+      SettingRow(
+        "LD_LIBRARY_CONF", .path, "", "file with one more directory per line; unset: libpath.conf in /opt/luci")
     case .preload:
       SettingRow("LD_PRELOAD", .list, "", "objects to load first, separated by ':' or spaces")
+    case .exclude:
+      SettingRow("LD_EXCLUDE", .list, "", "libraries that are not loaded because others need them, separated by ';'")
+    case .path:
+      SettingRow("LD_PATH", .path, "", "path of the loader, as debuggers see it; unset: by which it was started")
     case .bindNow:
       SettingRow("LD_BIND_NOW", .presence, "", "resolve all functions at start")
+    case .bindNot:
+      SettingRow("LD_BIND_NOT", .flag, "0", "look functions of lazily linked objects up anew at each call")
+    case .dynamicWeak:
+      SettingRow("LD_DYNAMIC_WEAK", .flag, "0", "a weak definition counts only where there is no other")
     case .debug:
       SettingRow(
         "LD_DEBUG", .list, "", "what to trace: libs files reloc bindings symbols versions statistics all; or help")
     case .debugOutput:
       SettingRow("LD_DEBUG_OUTPUT", .path, "", "file for these lines; the process id is appended to its name")
+    case .showArgs:
+      SettingRow("LD_SHOW_ARGS", .presence, "", "print the program's arguments")
     case .showAuxv:
       SettingRow("LD_SHOW_AUXV", .presence, "", "print the auxiliary vector")
+    case .showEnv:
+      SettingRow("LD_SHOW_ENV", .presence, "", "print the environment")
     case .traceLoadedObjects:
       SettingRow("LD_TRACE_LOADED_OBJECTS", .presence, "", "list the objects instead of running the program")
     }
@@ -161,7 +195,7 @@ extension SettingKind {
       return text
     case .level: return Text("0…7")
     case .format: return Text("text|json")
-    case .policy: return Text("report|refuse")
+    case .policy: return Text("wait|report|refuse")
     case .detection: return Text("disabled|userfaultfd|uprobes|uprobes_deps")
     case .address: return Text("unix:/PATH|tcp:HOST:PORT|udp:HOST:PORT")
     case .path: return Text("PATH")

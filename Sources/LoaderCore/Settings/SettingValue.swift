@@ -37,7 +37,9 @@ struct SettingValue {
     case .format:
       if bytes == Bytes("json") { number = 1 } else if bytes != Bytes("text") { return nil }
     case .policy:
-      if bytes == Bytes("refuse") { number = 1 } else if bytes != Bytes("report") { return nil }
+      let words: [StaticString] = ["report", "refuse", "wait"]
+      guard let index = words.firstIndex(where: { bytes == Bytes($0) }) else { return nil }
+      number = UInt64(index)
     case .detection:
       let words: [StaticString] = ["disabled", "userfaultfd", "uprobes", "uprobes_deps"]
       guard let index = words.firstIndex(where: { bytes == Bytes($0) }) else { return nil }

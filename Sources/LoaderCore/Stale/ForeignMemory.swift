@@ -15,7 +15,7 @@ enum ForeignMemory {
   }
 
   /// In pages, since a transfer of several pages in one piece is given up where one of them is missing.
-  private static func copy(from address: UInt64, to buffer: UnsafeMutableRawBufferPointer, count: Int) -> Int {
+  static func copy(from address: UInt64, to buffer: UnsafeMutableRawBufferPointer, count: Int) -> Int {
     var done = 0
     while done < count {
       let start = address &+ UInt64(done)

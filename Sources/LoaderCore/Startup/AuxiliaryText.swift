@@ -36,6 +36,29 @@ extension InitialStack {
     }
   }
 
+  /// LD_SHOW_ARGS: a line for each argument with its number.
+  public var argumentText: Text {
+    var text = Text()
+    for (index, pointer) in arguments.enumerated() {
+      text.append("ARGV[")
+      text.append(decimal: UInt64(index))
+      text.append("]: ")
+      text.append(ProcessMemory.cString(at: pointer))
+      text.append("\n")
+    }
+    return text
+  }
+
+  /// LD_SHOW_ENV.
+  public var environmentText: Text {
+    var text = Text()
+    for pointer in environment {
+      text.append(ProcessMemory.cString(at: pointer))
+      text.append("\n")
+    }
+    return text
+  }
+
   public var auxiliaryText: Text {
     var text = Text()
     for entry in auxiliary where entry.type > 1 {

@@ -40,6 +40,7 @@ public enum Executable {
   public static func open(_ path: Path) throws(LoadError) -> Opened {
     let file = try OpenedFile(path)
     defer { file.close() }
+    if let opened = try openMapped(file, path) { return opened }
     let content = try ObjectMapper.content(of: file.descriptor, size: file.status.size, path: path)
     defer { Mapping.unmap(content.memoryAddress, UInt64(content.count)) }
     let parsed: ObjectFile
@@ -68,6 +69,28 @@ public enum Executable {
     } catch {
       throw LoadError(.malformed(error), path)
     }
+  }
+
+  /// The short way for nearly all programs: what the file's beginning tells of is mapped, and the rest read there. nil:
+  /// the file has to be looked at as a whole, if only for what is wrong with it.
+  private static func openMapped(_ file: OpenedFile, _ path: Path) throws(LoadError) -> Opened? {
+    guard let (header, segments) = file.segments, segments.dynamic != nil, segments.interpreter != nil else { return nil }
+    let place = header.kind == .executable ? segments.span.start : 0
+    let bias = try ObjectMapper.map(segments, of: file.descriptor, at: place, path: path)
+    guard
+      let object = try? LoadedObject(
+        role: .executable, path: Path(""), name: [], bias: bias, segments: segments,
+        image: ObjectMapper.image(segments, bias: bias), status: file.status),
+      let area = interpreterArea(of: object), let interpreter = area.cString(at: 0)
+    else {
+      Mapping.unmap(bias &+ segments.span.start, segments.span.count)
+      return nil
+    }
+    object.programHeaders = bias &+ (segments.programHeadersAddress ?? 0)
+    object.programHeaderCount = UInt64(header.programHeaderCount)
+    return Opened(
+      object: object, entry: bias &+ header.entry, interpreter: Path(InterpreterRecord(area)?.original ?? interpreter),
+      directory: file.resolvedPath.directory)
   }
 
   /// A name without a slash is looked up as given, then in PATH.

@@ -46,7 +46,7 @@ enum ExecutableLink {
   private static var isTraced: Bool {
     guard let file = try? FileDescriptor.open(Path("/proc/self/status")) else { return false }
     defer { file.close() }
-    guard let text = try? file.content(size: 2048) else { return false }
+    guard let text = try? file.beginning(size: 2048) else { return false }
     return text.withUnsafeBytes { bytes in
       let content = Bytes(bytes)
       for index in 0..<content.count where content[index] == 10 {
@@ -68,7 +68,7 @@ enum ExecutableLink {
   private static func currentLayout() -> Layout? {
     guard let file = try? FileDescriptor.open(Path("/proc/self/stat")) else { return nil }
     defer { file.close() }
-    guard let text = try? file.content(size: 2048) else { return nil }
+    guard let text = try? file.beginning(size: 2048) else { return nil }
     // The name, in parentheses, may hold anything.
     guard let end = text.lastIndex(of: 41) else { return nil }
     var numbers: [UInt64] = []

@@ -8,6 +8,8 @@ extension Program {
     // musl hands over nothing; its own destructors are part of exit(3).
     self.hostFinaliser = graph.muslLoader == nil ? hostFinaliser : 0
     readHostObjects()
+    lock.identifyByThreadPointer()
+    updateLock.identifyByThreadPointer()
     gates.setTLS(tls.threadPointerBase, host.tlsGetAddress)
     gates.setThreadAtExit(host.threadAtExit)
     try checkVersions(of: graph.objects)
@@ -91,6 +93,8 @@ extension Program {
   /// last, when everything they may read is in place.
   private func relocateAll() throws(LoadError) {
     var deferred = DeferredRelocations()
+    scope.prepareLookUps(references: graph.objects.reduce(0) { $0 + $1.symbolicRelocationCount })
+    defer { scope.finishLookUps() }
     for object in graph.objects.reversed() { try relocate(object, &deferred) }
     for copy in deferred.copies { ProcessMemory.copy(from: copy.source, to: copy.target, count: copy.count) }
     for object in graph.objects { fillTLS(of: object) }

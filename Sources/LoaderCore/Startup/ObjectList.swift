@@ -45,6 +45,7 @@ struct ObjectList {
     if entries.contains(where: { $0.path != nil && $0.names.contains { $0.withUnsafeBytes { Bytes($0) == name } } }) {
       return
     }
+    if requester != nil, program.graph.isExcluded(name) { return }
     if HostRules.isLoaderName(name) { return addLoader(name) }
     let graph = program.graph
     let known = graph.objects.count

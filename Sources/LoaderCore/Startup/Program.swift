@@ -25,6 +25,8 @@ public struct Gates {
   public var setThreadAtExit: @convention(c) (UInt64) -> Void = { _ in }
   public var setTLS: @convention(c) (UInt64, UInt64) -> Void = { _, _ in }
   public var missingFunction: UInt64 = 0
+  /// Looks the function of a PLT entry up, and goes on there (gate.S).
+  public var lookUp: @convention(c) () -> UInt64 = { 0 }
   /// Functions that programs are bound to in place of the C library's.
   public var interposers: [StandIn.Export] = []
   /// The same, but host objects keep their own.
@@ -32,6 +34,8 @@ public struct Gates {
   /// The loader's own image and entry.
   public var selfRange = AddressRange(start: 0, end: 0)
   public var selfEntry: UInt64 = 0
+  /// Directory of the configuration files.
+  public var prefix = Path("/opt/luci")
   public var selfDynamic: UInt64 = 0
   /// Where debuggers stop when objects come or go.
   public var debuggerBreakpoint: @convention(c) () -> Void = {}
@@ -39,10 +43,14 @@ public struct Gates {
   public var startHelper: @convention(c) (UInt64, UInt64) -> Int = { _, _ in -38 }
   /// Where stubs of gated functions go (gate.S).
   public var gateEntry: @convention(c) () -> UInt64 = { 0 }
+  /// What programs are bound to in place of the host's function with the given index (Sources/CBoot/process.c).
+  public var processCall: @convention(c) (Int32, UInt64) -> UInt64 = { _, _ in 0 }
   public var forkPrepare: UInt64 = 0
   public var forkParent: UInt64 = 0
   public var forkChild: UInt64 = 0
   public var heapLock: @convention(c) () -> Void = {}
+  /// Start and end of each mapping of the loader's heap, as many as the words hold; returns how many it takes.
+  public var heapRegions: @convention(c) (UnsafeMutablePointer<UInt64>?, Int) -> Int = { _, _ in 0 }
   public var heapUnlock: @convention(c) () -> Void = {}
 
   public init() {}
@@ -76,6 +84,29 @@ public final class Program {
   let gateStubs = GateStubs()
   /// An update that waits for a program thread; under the lock.
   var gatedUpdate: GatedUpdate?
+  /// Calls that come to a gate wait for the work instead of going on with old code, whose state is being handed over.
+  var gateWaits = false
+  /// Held while an update is prepared and made, by whichever thread; taken before `lock`.
+  let updateLock = Lock()
+  /// Something in the process was bound to `__luci_update`, or got its address from dlsym.
+  var isUpdatePointBound = false
+  var isUpdatePointHandedOut = false
+  var forkingThread = 0
+  var isForked = false
+  /// A thread of the program is in seccomp or in a user namespace of its own, and others may be.
+  var isConfined = false
+  /// The helper is asked to end, and was ended to come back.
+  var isHelperToEnd = false
+  var isHelperInterrupted = false
+  var namespaceBefore: UInt64 = 0
+  /// The helper's stack, which the next one takes over when the thread is gone.
+  var helperStack: UInt64 = 0
+  var runningHelperStack: UInt64 = 0
+  var lastHelperThread: Int32 = 0
+  /// Whether this is the moment for it is being looked at: who comes to a gate waits for the lock.
+  var isJudging = false
+  /// Before that time (CLOCK_MONOTONIC, nanoseconds) a gate leads on at once.
+  var nextLook: UInt64 = 0
   /// Where signal handlers return to in the host's code; looked for when first needed.
   lazy var restorers = findRestorers()
   /// Whether the helper thread runs in this process.
@@ -104,6 +135,7 @@ public final class Program {
   public let lock = Lock()
   let linkMaps = LinkMaps()
   let debugger: Debugger
+  private let callLookUp: UInt64
   var uniqueSymbols = UniqueSymbols()
   /// Host objects that were opened later without RTLD_GLOBAL, or that the host opened for itself.
   var openedHosts = Scope()
@@ -120,6 +152,7 @@ public final class Program {
     self.search = search
     self.factory = factory
     self.name = name
+    callLookUp = settings.looksUpAtEachCall && !settings.bindsNow ? gates.lookUp() : 0
     debugger = Debugger(breakpoint: gates.debuggerBreakpoint)
     graph = ObjectGraph(search: search, factory: factory)
     tls = TLSLayout()
@@ -170,12 +203,27 @@ extension Program: RelocationContext {
   }
 
   public func interposer(for name: Bytes) -> UInt64? {
-    // All of them begin with "dl" or "_".
-    guard name.count > 4, name[0] == 95 || (name[0] == 100 && name[1] == 108) else { return nil }
+    // All others begin with "dl" or "_".
+    guard name.count > 4, name[0] == 95 || (name[0] == 100 && name[1] == 108) else { return processCall(name) }
     for export in gates.interposers where Bytes(export.name) == name { return export.address }
     for export in gates.programInterposers where Bytes(export.name) == name {
       // Not every C library has this one, and its absence means something.
-      return name == Bytes("__cxa_thread_atexit_impl") && host.threadAtExit == 0 ? nil : export.address
+      if name == Bytes("__cxa_thread_atexit_impl"), host.threadAtExit == 0 { return nil }
+      if name == Bytes(Program.updatePointName) { isUpdatePointBound = true }
+      return export.address
+    }
+    return nil
+  }
+
+  /// syscall, prctl, unshare, setns, where there may be a helper thread.
+  private func processCall(_ name: Bytes) -> UInt64? {
+    guard name.count >= 5, name.count <= 7, name[0] == 115 || name[0] == 112 || name[0] == 117, factory.keepsContent
+    else { return nil }
+    let names: [StaticString] = ["syscall", "prctl", "unshare", "setns"]
+    for index in 0..<names.count where name == Bytes(names[index]) {
+      guard host.process[index] != 0 else { return nil }
+      let own = gates.processCall(Int32(index), host.process[index])
+      return own == 0 ? nil : own
     }
     return nil
   }
@@ -187,6 +235,10 @@ extension Program: RelocationContext {
     return choice
   }
 
+  /// Tracing wants to see each look-up.
+  public var lookupRun: LookupRun? { trace == nil ? scope.run : nil }
+  public var lookupRunIsComplete: Bool { openedHosts.objects.isEmpty }
+
   public var tlsBase: UInt64 { tls.threadPointerBase }
   public var tlsDescriptorResolver: UInt64 { gates.tlsDescriptor }
   /// With LD_BIND_NOW a missing function is an error at start.
@@ -194,4 +246,7 @@ extension Program: RelocationContext {
     gates.missingFunction == 0 || settings.bindsNow ? nil : gates.missingFunction
   }
   public var dynamicTLSDescriptorResolver: UInt64 { gates.dynamicTLSDescriptor }
+  public var lookUpAtEachCall: UInt64? {
+    callLookUp == 0 ? nil : callLookUp
+  }
 }

@@ -128,14 +128,22 @@ extension Program {
   private func startHost(_ path: Path, _ standIn: StandIn) throws(LoadError) -> Jump {
     let file = try OpenedFile(path)
     defer { file.close() }
-    let content = try ObjectMapper.content(of: file.descriptor, size: file.status.size, path: path)
-    defer { Mapping.unmap(content.memoryAddress, UInt64(content.count)) }
-    let parsed: ObjectFile
-    do throws(ELFError) { parsed = try ObjectFile(content) } catch {
-      throw LoadError(.malformed(error), path)
+    let header: FileHeader
+    let segments: Segments
+    if let found = file.segments {
+      (header, segments) = found
+    } else {
+      let content = try ObjectMapper.content(of: file.descriptor, size: file.status.size, path: path)
+      defer { Mapping.unmap(content.memoryAddress, UInt64(content.count)) }
+      do throws(ELFError) {
+        header = try FileHeader(content)
+        segments = try Segments(content, header)
+      } catch {
+        throw LoadError(.malformed(error), path)
+      }
     }
-    let bias = try ObjectMapper.map(parsed.segments, of: file.descriptor, at: 0, path: path)
-    hidePreloadFile(content, parsed, bias)
+    let bias = try ObjectMapper.map(segments, of: file.descriptor, at: 0, path: path)
+    hidePreloadFile(segments, bias)
     hostStack = programStack
     hostStack.removeLoaderVariables()
     hostStack[AT_PHDR] = standIn.programHeaders
@@ -145,7 +153,7 @@ extension Program {
     // The host's vector takes the place of the kernel's, the program's comes below it: so neither is in the way
     // of the other's stack, and both lie in the mapping that the C library knows as the main thread's stack.
     hostStack.write(at: hostStack.address)
-    return Jump(entry: bias &+ parsed.header.entry, stack: hostStack.address)
+    return Jump(entry: bias &+ header.entry, stack: hostStack.address)
   }
 
   /// No C library anywhere: Luci sets up the thread pointer itself and goes on at once.

@@ -17,7 +17,7 @@ public enum Start {
     var stack = InitialStack(at: stackAddress)
     let isSecure = (stack[AT_SECURE] ?? 1) != 0
     var settings = Settings(isSecure: isSecure)
-    settings.read(fileAt: Path(Settings.defaultFile))
+    settings.read(fileAt: gates.prefix.appending(Bytes(Settings.fileName)))
     settings.read(environment: stack.environment.map { ProcessMemory.cString(at: $0) })
     if isSecure { stack.removeUnsafeVariables() }
     if settings.debug.contains(.help) { printAndExit(DebugTrace.help()) }
@@ -31,7 +31,7 @@ public enum Start {
   private static func startAsInterpreter(_ situation: Situation) -> (Jump, Program?) {
     let stack = situation.stack
     let log = Log(situation.settings)
-    if situation.settings.showsAuxv { write(stack.auxiliaryText.bytes, to: .standardOutput) }
+    show(stack, situation.settings)
     var remembered: Path?
     var own: FileStatus?
     do throws(LoadError) {
@@ -42,7 +42,7 @@ public enum Start {
         situation, log, executable, directory: executableDirectory(stack),
         name: Path(stack.argument(0) ?? Bytes("?")))
       program.entry = stack[AT_ENTRY] ?? 0
-      program.loaderPath = Executable.interpreter(of: executable)
+      program.loaderPath = program.settings.loaderPath ?? Executable.interpreter(of: executable)
       program.ownStatus = own
       program.interpreter = remembered
       if situation.settings.listsObjects { list(program) }
@@ -89,11 +89,11 @@ public enum Start {
         name: Path(situation.stack.argument(0) ?? Bytes("?")))
       program.entry = opened.entry
       program.ownStatus = try? FileDescriptor.status(of: Path(arguments[0]))
-      program.loaderPath = Path(arguments[0]).absolute()
+      program.loaderPath = program.settings.loaderPath ?? Path(arguments[0]).absolute()
       program.executablePath = path.absolute()
       program.interpreter = opened.interpreter
       program.search.withoutRunpath = command.withoutRunpath
-      if situation.settings.showsAuxv { write(situation.stack.auxiliaryText.bytes, to: .standardOutput) }
+      show(situation.stack, situation.settings)
       if command.action == .list || situation.settings.listsObjects { list(program) }
       let jump = try bringUp(program)
       ExecutableLink.set(
@@ -119,17 +119,30 @@ public enum Start {
 
   // MARK: Both
 
+  /// LD_SHOW_ARGS, LD_SHOW_AUXV, LD_SHOW_ENV: what the program gets.
+  private static func show(_ stack: InitialStack, _ settings: Settings) {
+    if settings.showsArguments { write(stack.argumentText.bytes, to: .standardOutput) }
+    if settings.showsAuxv { write(stack.auxiliaryText.bytes, to: .standardOutput) }
+    if settings.showsEnvironment { write(stack.environmentText.bytes, to: .standardOutput) }
+  }
+
   private static func makeProgram(
     _ situation: Situation, _ log: Log, _ executable: LoadedObject, directory: Path, name: Path
   ) -> Program {
-    let settings = situation.settings
+    var settings = situation.settings
+    let preset = situation.gates.prefix.appending(Bytes(Settings.libraryFileName))
+    let configured = settings.readLibraryDirectories(preset: preset)
+    for line in settings.warnings[situation.settings.warnings.count...] { log.warning(line) }
     let updates = settings.updatesObjects(startedForIt: true)
     let search = LibrarySearch(
       libraryPath: situation.isSecure ? [] : settings.libraryPath, executableDirectory: directory,
       isSecure: situation.isSecure)
+    search.configured = configured
     let program = Program(
       gates: situation.gates, settings: settings, log: log, executable: executable, search: search,
       factory: ObjectFactory(keepsContent: updates), stack: situation.stack, name: name)
+    program.graph.excluded = settings.excluded
+    program.scope.prefersStrong = settings.prefersStrongSymbols
     if let trace = DebugTrace(settings, programName: name) {
       program.trace = trace
       search.trace = trace

@@ -17,26 +17,58 @@ public struct Definition {
 /// The objects in which symbols are looked up, in order (gABI, "Shared Object Dependencies").
 public final class Scope {
   public private(set) var objects: [LoadedObject] = []
+  /// Those objects' bloom filters side by side: most objects have not got most names, and this is all that is looked at
+  /// then.
+  public private(set) var filters: [BloomFilter] = []
+
+  /// For many look-ups, until the scope changes.
+  public private(set) var run: LookupRun?
+
+  /// LD_DYNAMIC_WEAK: the first definition that is not weak, before the first weak one.
+  public var prefersStrong = false
 
   public init() {}
 
+  /// Makes ready for about `references` look-ups in a row, where that pays.
+  func prepareLookUps(references: Int) {
+    if run == nil, !prefersStrong, references >= LookupRun.leastReferences { run = LookupRun(self) }
+    run?.makeTable(references: references)
+  }
+
+  /// What is kept for the next ones is small.
+  func finishLookUps() { run?.dropTable() }
+  func endLookUps() { run = nil }
+
   public func append(_ object: LoadedObject) {
-    if !contains(object) { objects.append(object) }
+    if contains(object) { return }
+    run = nil
+    objects.append(object)
+    filters.append(object.filter)
   }
 
   public func contains(_ object: LoadedObject) -> Bool { objects.contains { $0 === object } }
 
-  public func remove(where isGone: (LoadedObject) -> Bool) { objects.removeAll(where: isGone) }
+  public func remove(where isGone: (LoadedObject) -> Bool) {
+    run = nil
+    objects.removeAll(where: isGone)
+    filters = objects.map { $0.filter }
+  }
 
   /// A newer version takes the place of the older one.
   public func replace(_ old: LoadedObject, by new: LoadedObject) {
-    for index in 0..<objects.count where objects[index] === old { objects[index] = new }
+    run = nil
+    for index in 0..<objects.count where objects[index] === old {
+      objects[index] = new
+      filters[index] = new.filter
+    }
   }
 
   /// A copy in which newer versions stand in the places of older ones.
   public func replacing(_ pairs: [(old: LoadedObject, new: LoadedObject)]) -> Scope {
     let copy = Scope()
     copy.objects = objects
+    copy.filters = filters
+    copy.prefersStrong = prefersStrong
     for pair in pairs { copy.replace(pair.old, by: pair.new) }
     return copy
   }
@@ -51,27 +83,46 @@ public final class Scope {
     public static var pltEntries: Exclusion { Exclusion(rawValue: 2) }
   }
 
-  /// The first definition, weak or not (as ld.so does without LD_DYNAMIC_WEAK).
+  /// The first definition; weak or not, unless strong ones are preferred (ld.so(8), LD_DYNAMIC_WEAK).
   public func find(_ name: SymbolName, version: SymbolVersion?, excluding: Exclusion = []) -> Definition? {
-    for object in objects {
-      if excluding.contains(.executable), object.role == .executable { continue }
-      if let found = object.definition(of: name, version: version) {
-        if excluding.contains(.pltEntries), found.symbol.isUndefined { continue }
-        return Definition(object: object, index: found.index, symbol: found.symbol)
-      }
-    }
-    return nil
+    find(name, version: version, excluding: excluding, from: 0)
   }
 
   /// The first definition behind `object`, for RTLD_NEXT.
   public func find(_ name: SymbolName, version: SymbolVersion?, after object: LoadedObject) -> Definition? {
-    var isBehind = false
-    for candidate in objects {
-      if isBehind, let found = candidate.definition(of: name, version: version) {
-        return Definition(object: candidate, index: found.index, symbol: found.symbol)
-      }
-      if candidate === object { isBehind = true }
+    guard let index = objects.firstIndex(where: { $0 === object }) else { return nil }
+    return find(name, version: version, excluding: [], from: index + 1)
+  }
+
+  private func find(
+    _ name: SymbolName, version: SymbolVersion?, excluding: Exclusion, from first: Int
+  ) -> Definition? {
+    var weak: Definition?
+    var index = first
+    while true {
+      index = candidate(name.gnuHash, from: index)
+      if index >= objects.count { return weak }
+      let object = objects[index]
+      index += 1
+      if excluding.contains(.executable), object.role == .executable { continue }
+      guard let found = object.filteredDefinition(of: name, version: version) else { continue }
+      if excluding.contains(.pltEntries), found.symbol.isUndefined { continue }
+      let definition = Definition(object: object, index: found.index, symbol: found.symbol)
+      if !prefersStrong || !found.symbol.isWeak { return definition }
+      if weak == nil { weak = definition }
     }
-    return nil
+  }
+
+  /// The first object from `index` on whose filter lets the hash pass; the number of objects for none.
+  @inline(__always)
+  private func candidate(_ hash: UInt32, from first: Int) -> Int {
+    filters.withUnsafeBufferPointer { filters in
+      var index = first
+      while index < filters.count {
+        if filters[index].mayContain(hash) { return index }
+        index &+= 1
+      }
+      return index
+    }
   }
 }

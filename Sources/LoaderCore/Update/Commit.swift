@@ -3,7 +3,9 @@ extension Program {
   func commit(_ pairs: [NewVersion]) {
     let changes = SlotWrites(self, pairs)
     // Unwinders must know the new code before it can run.
-    registry.publish(registry.objects + pairs.filter { $0.isFresh }.map { $0.object })
+    let known = registry.objects
+    registry.publish(
+      known + pairs.map { $0.object }.filter { object in !known.contains { $0 === object } })
     publishLinkMaps()
     for object in changes.protected { setRELROWritable(object, true) }
     for write in changes.writes { ProcessMemory.storeAtomically(write.value, at: write.slot) }

@@ -39,11 +39,14 @@ public final class EntryStubs {
 
   private func noteExposed(by object: LoadedObject) {
     guard let table = try? RelocationTable(object.image, object.dynamic.rela) else { return }
-    for index in 0..<table.count {
+    var last = 0
+    for index in Int(min(object.dynamic.relativeCount, UInt64(table.count)))..<table.count {
       let relocation = table[index]
       guard relocation.type == UInt32(R_X86_64_GLOB_DAT) || relocation.type == UInt32(R_X86_64_64),
-        let symbol = object.symbols[relocation.symbolIndex], let name = object.symbols.name(of: symbol)
+        relocation.symbolIndex != last, let symbol = object.symbols[relocation.symbolIndex],
+        let name = object.symbols.name(of: symbol)
       else { continue }
+      last = relocation.symbolIndex
       exposed.insert(FNV1a.hash(name))
     }
   }

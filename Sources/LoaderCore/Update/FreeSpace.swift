@@ -6,6 +6,8 @@ public struct FreeSpace {
     public let range: AddressRange
     public let isHeap: Bool
     public let isStack: Bool
+    /// Private writable memory that is no file's, as allocators use it.
+    public var isPlain = false
   }
 
   /// The heap grows up by brk(2), the stack down: room that is left for them.
@@ -84,9 +86,24 @@ public struct FreeSpace {
     guard let first = hexadecimal(line, &index), line[index] == 45 else { return nil }
     index += 1
     guard let last = hexadecimal(line, &index), last >= first else { return nil }
+    let isStack = line.hasSuffix("[stack]")
     return Occupied(
-      range: AddressRange(start: first, end: last), isHeap: line.hasSuffix("[heap]"),
-      isStack: line.hasSuffix("[stack]"))
+      range: AddressRange(start: first, end: last), isHeap: line.hasSuffix("[heap]"), isStack: isStack,
+      isPlain: !isStack && isPlain(line, at: index))
+  }
+
+  /// ` rw-p offset device 0 …` from `index` on: the inode of what is no file is 0.
+  private static func isPlain(_ line: Bytes, at index: Int) -> Bool {
+    guard let rest = line.slice(at: UInt64(index), count: UInt64(line.count - index)), rest.hasPrefix(" rw-p ") else {
+      return false
+    }
+    var field = 0
+    var position = 0
+    while position < rest.count, field < 4 {
+      if rest[position] == 32 { field += 1 }
+      position += 1
+    }
+    return rest[position] == 48 && (rest[position + 1] == 32 || position + 1 == rest.count)
   }
 
   private static func hexadecimal(_ line: Bytes, _ index: inout Int) -> UInt64? {

@@ -44,6 +44,11 @@ final class GateStubs {
     ProcessMemory.storeAtomically(function, at: decisionSlot(index))
   }
 
+  /// The stub leads to the gate again.
+  func reopen(_ index: UInt64) {
+    ProcessMemory.storeAtomically(entry(index) + 6, at: decisionSlot(index))
+  }
+
   private static func makePage(firstIndex: UInt64, gate: UInt64) -> UInt64? {
     guard let page = try? Mapping.anonymous(2 * Segments.pageSize, .readWrite) else { return nil }
     let gateSlot = page + 2 * Segments.pageSize - 8

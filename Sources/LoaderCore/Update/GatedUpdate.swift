@@ -14,42 +14,67 @@ final class GatedUpdate {
   }
 
   let versions: [NewVersion]
-  let gates: [Gate]
+  private(set) var gates: [Gate]
+  /// It waits for a moment when no object of the old layout lives.
+  let waiting: WaitingUpdate?
 
-  init(_ versions: [NewVersion], _ gates: [Gate]) {
-    self.versions = versions
-    self.gates = gates
+  init(_ versions: [NewVersion], _ gates: [Gate], _ waiting: WaitingUpdate?) {
+    (self.versions, self.gates, self.waiting) = (versions, gates, waiting)
+  }
+
+  /// Slots of objects that leave the process.
+  func forget(_ objects: [LoadedObject]) {
+    gates.removeAll { gate in objects.contains { $0.memoryRange.contains(gate.slot) } }
   }
 }
 
 extension Program {
   /// Puts up the gates; on the helper thread, under the lock. False: nobody can come through.
-  func gate(_ versions: [NewVersion]) -> Bool {
+  func gate(_ versions: [NewVersion], _ waiting: WaitingUpdate? = nil) -> Bool {
     let changes = SlotWrites(self, versions)
     var chosen = changes.writes.filter { $0.isCall }
     if chosen.isEmpty { chosen = changes.writes.filter { $0.isSymbolic } }
+    // Nobody may come in unseen, be it through a table of functions.
+    if waiting != nil { chosen = changes.writes }
     var gates: [GatedUpdate.Gate] = []
-    let entry = self.gates.gateEntry()
     for write in chosen {
-      guard let index = gateStubs.make(for: write.old, gate: entry) else { return false }
+      guard let index = gateIndex(write.slot, write.old, waiting) else { return false }
       gates.append(.init(index: index, slot: write.slot, old: write.old, new: write.value, owner: write.owner))
     }
     for (slot, old, new) in versions.flatMap({ entryStubs.words(of: $0) }) {
-      guard let index = gateStubs.make(for: old, gate: entry) else { return false }
+      guard let index = gateIndex(slot, old, waiting) else { return false }
       gates.append(.init(index: index, slot: slot, old: old, new: new, owner: nil))
     }
-    guard !gates.isEmpty else { return false }
-    gatedUpdate = GatedUpdate(versions, gates)
+    guard !gates.isEmpty || waiting != nil else { return false }
+    gatedUpdate = GatedUpdate(versions, gates, waiting)
+    gateWaits = versions.contains { $0.isMigrated }
     setSlots(gates) { gateStubs.entry($0.index) }
     return true
   }
 
-  /// Takes the gates away: a newer file has come, or the work failed. Calls go on with the old code.
-  func withdrawGate() {
+  private func gateIndex(_ slot: UInt64, _ function: UInt64, _ waiting: WaitingUpdate?) -> UInt64? {
+    if let index = waiting?.gates[slot], gateStubs.original(index) == function {
+      gateStubs.reopen(index)
+      return index
+    }
+    let index = gateStubs.make(for: function, gate: gates.gateEntry())
+    if let waiting, let index { waiting.gates[slot] = index }
+    return index
+  }
+
+  /// Takes the gates away: calls go on with the old code, and the update may be tried again.
+  func standDown() {
     guard let pending = gatedUpdate else { return }
     gatedUpdate = nil
+    gateWaits = false
     setSlots(pending.gates) { $0.old }
     for gate in pending.gates { gateStubs.decide(gate.index, gate.old) }
+  }
+
+  /// Gives it up: a newer file has come, or the work failed.
+  func withdrawGate() {
+    guard let pending = gatedUpdate else { return }
+    standDown()
     if let room = updater?.room {
       for version in pending.versions { version.discard(room) }
     }
@@ -68,49 +93,84 @@ extension Program {
 
   /// On a program thread that called a gated function. Does the work if nobody does, and tells where to go on.
   public func passGate(_ index: UInt64, frame: UInt64) -> UInt64 {
-    // Whoever holds the lock may be at this very work, or in a constructor that takes long: old code meanwhile. So
-    // in a signal handler, since what it interrupted may be the C library's allocator.
-    guard gatedUpdate != nil, !SignalFrame.mayBeAbove(frame, of: self), lock.tryLock() else {
+    guard gatedUpdate != nil, isJudging || nextLook == 0 || ClockTime.monotonic() >= nextLook else {
       return gateStubs.decision(index)
     }
+    // Whoever holds the lock may be at this very work, or in a constructor that takes long: old code meanwhile,
+    // unless nobody may enter it now. So in a signal handler, since what it interrupted may be the C library's
+    // allocator.
+    guard !SignalFrame.mayBeAbove(frame, of: self), takeLockForGate() else { return gateStubs.decision(index) }
     if lock.isNested {
       lock.unlock()
       return gateStubs.decision(index)
     }
     let errorNumber = host.errorNumber == 0 ? 0 : ForeignCall.word(host.errorNumber)
     let saved = errorNumber == 0 ? 0 : ProcessMemory.load(Int32.self, at: errorNumber)
-    finishGatedUpdate()
+    finishGatedUpdate(frame: frame)
     if errorNumber != 0 { ProcessMemory.store(saved, at: errorNumber) }
     lock.unlock()
     return gateStubs.decision(index)
   }
 
-  private func finishGatedUpdate() {
+  private func takeLockForGate() -> Bool {
+    if lock.tryLock() { return true }
+    // Nor may anybody enter code whose state is being handed over.
+    guard isJudging || gateWaits else { return false }
+    lock.lock()
+    return true
+  }
+
+  /// Under the lock. `frame`: where the calling program thread's frames begin; nil: on the helper.
+  func finishGatedUpdate(frame: UInt64?) {
     guard let pending = gatedUpdate, let updater else { return }
-    do throws(UpdateFailure) {
-      for version in pending.versions { try loadNeeds(of: version) }
-      let context = UpdateContext(self, pending.versions.map { ($0.old, $0.object) }, mayCall: true)
-      for version in pending.versions {
-        try updater.checkVersions(of: version, pending.versions)
-        try version.bind(context)
+    // The helper calls nothing of the program's.
+    if frame == nil, hasHooks || pending.versions.contains(where: { $0.needsProgramThread }) { return }
+    if let waiting = pending.waiting {
+      isJudging = true
+      let begin = ClockTime.monotonic()
+      if let obstacle = isQuiet(waiting, frame: frame) {
+        waiting.obstacle = obstacle
+        let end = ClockTime.monotonic()
+        nextLook = end + max(Program.shortestLook, (end - begin) * 20)
+        isJudging = false
+        return
       }
+    }
+    defer { isJudging = false }
+    do throws(UpdateFailure) {
+      if pending.waiting?.isBound != true { try bindGated(pending.versions, updater) }
     } catch {
       for version in pending.versions {
         updater.refuse(version.shared, error)
       }
+      updater.waiting = nil
       withdrawGate()
       return
     }
     gatedUpdate = nil
     // The slots hold gates at the moment: the old values tell what has to change.
     setSlots(pending.gates) { $0.old }
-    commit(pending.versions)
+    gateWaits = false
+    finish(pending.versions)
     for gate in pending.gates { gateStubs.decide(gate.index, gate.new) }
-    updater.reportUpdated(pending.versions)
+    updater.waiting = nil
+    updater.reportUpdated(pending.versions, isQuiet: pending.waiting != nil)
+  }
+
+  /// A program thread that comes through a gate looks no sooner than so many nanoseconds after another one did.
+  private static var shortestLook: UInt64 { 100_000 }
+
+  private func bindGated(_ versions: [NewVersion], _ updater: Updater) throws(UpdateFailure) {
+    for version in versions { try loadNeeds(of: version) }
+    let context = UpdateContext(self, versions.map { ($0.old, $0.object) }, mayCall: true)
+    for version in versions {
+      try updater.checkVersions(of: version, versions)
+      try version.bind(context)
+    }
   }
 
   /// Libraries that a newer version needs and its predecessor did not: as dlopen brings them in.
-  private func loadNeeds(of version: NewVersion) throws(UpdateFailure) {
+  func loadNeeds(of version: NewVersion) throws(UpdateFailure) {
     do throws(LoadError) {
       var dependencies: [LoadedObject] = []
       for name in try version.object.needed() {

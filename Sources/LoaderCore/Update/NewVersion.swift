@@ -9,9 +9,16 @@ struct NewVersion {
   let binary: Binary
   /// The image is new; otherwise it is a version that was current before.
   let isFresh: Bool
+  /// Hooks take its state over: it has its own, and its constructors run.
+  var isMigrated = false
   /// It brings libraries with constructors.
   var needsProgramThread = false
 
+  /// Debug information says that types have the layout that they had (LD_DEBUG_HASH).
+  var isLayoutKnown = false
+
+  /// Objects that old code made may not suit new code.
+  var hasLayoutRisk: Bool { !isLayoutKnown && !verdict.risks.isEmpty }
   var old: LoadedObject { shared.current }
 }
 
@@ -47,7 +54,7 @@ extension NewVersion {
   /// Maps the segments of `file` and puts down how its state leads to the old version's.
   static func map(
     _ parsed: ObjectFile, _ file: FileDescriptor, _ status: FileStatus, _ verdict: Verdict, for shared: SharedObject,
-    _ room: UpdateRoom
+    isMigrated: Bool, _ room: UpdateRoom
   ) throws(UpdateFailure) -> LoadedObject {
     let old = shared.current
     let object: LoadedObject
@@ -65,16 +72,19 @@ extension NewVersion {
     object.prefersLocalScope = old.prefersLocalScope
     object.dependencies = old.dependencies
     object.openCount = old.openCount
-    object.constructorsRun = true
-    if !verdict.newOwnsState { object.binding = binding(of: object, to: old, verdict.mapping) }
+    object.constructorsRun = !isMigrated
+    if !verdict.newOwnsState && !isMigrated {
+      object.binding = binding(of: object, to: old, verdict.mapping)
+      object.stateHome = old.stateOwner
+    }
     return object
   }
 
-  /// Room that was set aside, or what is free: all homes of the object's state lie in its first version.
+  /// Room that was set aside, or what is free, near the state.
   private static func place(
     for segments: Segments, near shared: SharedObject, _ room: UpdateRoom
   ) throws(LoadError) -> (start: UInt64, isOwn: Bool) {
-    let home = shared.versions[0].memoryRange
+    let home = shared.current.stateOwner.memoryRange
     if let own = room.take(segments.span.count, alignment: segments.alignment, near: home) { return (own, true) }
     for _ in 0..<4 {
       guard let maps = try? FreeSpace.read(),
@@ -127,7 +137,7 @@ extension NewVersion {
 
   /// Writes the displacements that Bean listed. The pages are private copies and nobody runs them yet.
   private func patchCode() throws(LoadError) {
-    if verdict.patches.isEmpty { return }
+    if verdict.patches.isEmpty || isMigrated { return }
     try setCodeWritable(true)
     for patch in verdict.patches {
       let target = old.bias &+ patch.oldTarget

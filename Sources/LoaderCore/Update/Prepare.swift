@@ -3,10 +3,20 @@ import CKernel
 /// From a changed file to a version that only has to be bound and committed.
 extension Updater {
   /// nil: there is nothing to do (told already), or the file will come again.
-  func prepare(_ shared: SharedObject, _ watcher: FileWatcher) throws(UpdateFailure) -> NewVersion? {
+  func prepare(_ shared: SharedObject, _ watcher: FileWatcher?) throws(UpdateFailure) -> NewVersion? {
+    if program.settings.comparesModificationTime, let mapped = shared.current.status,
+      (try? FileDescriptor.status(of: shared.path))?.isModified(since: mapped) == false
+    {
+      report(.sameTime, shared)
+      return nil
+    }
     let copy: PrivateCopy
     do throws(CopyFailure) { copy = try PrivateCopy(of: shared.path) } catch {
-      if error == .changed, watcher.postpone(id: shared.id) { return nil }
+      if error == .changed {
+        if watcher?.postpone(id: shared.id) == true { return nil }
+        // The next `__luci_update` looks again.
+        shared.seen = nil
+      }
       throw UpdateFailure(error.event, error.cause, error.text)
     }
     defer { copy.closeDescriptor() }
@@ -40,7 +50,6 @@ extension Updater {
   private func examine(_ shared: SharedObject, _ copy: PrivateCopy, _ content: Bytes) throws(UpdateFailure)
     -> NewVersion?
   {
-    let known = shared.version(with: copy.bytes)
     let parsed: ObjectFile
     let newBinary: Binary
     let verdict: Verdict
@@ -48,50 +57,58 @@ extension Updater {
       parsed = try ObjectFile(copy.bytes)
       guard parsed.dynamic != nil else { throw ELFError(.dynamicOutside, at: 0) }
       let oldBinary: Binary
-      if let known = shared.current.binary { oldBinary = known } else { oldBinary = try Binary(content) }
+      if let known = shared.current.binary { oldBinary = known } else { oldBinary = try binary(content) }
       shared.current.binary = oldBinary
-      newBinary = try Binary(known?.fileContent ?? copy.bytes)
+      newBinary = try binary(shared.versions.first { $0.fileContent == copy.bytes }?.fileContent ?? copy.bytes)
       // Program threads that open libraries change the lists that this reads.
       program.lock.lock()
       let used = UsedSymbols(program, of: shared)
       program.lock.unlock()
-      verdict = Bean.compare(old: oldBinary, new: newBinary) { used.contains($0, $1) }
+      verdict = Bean.compare(
+        old: oldBinary, new: newBinary, countsChangesForCallers: program.settings.checksDependencies
+      ) { used.contains($0, $1) }
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
     }
-    guard verdict.accepted || (program.settings.forcesUpdate && verdict.isContentOnly) else {
-      throw UpdateFailure(verdict)
-    }
-    let isLayoutKnown = try checkDebugHash(shared, shared.current.binary?.file ?? parsed, parsed)
+    let isBound =
+      verdict.isAccepted(relaxation: program.settings.relaxation)
+      || (program.settings.forcesUpdate && verdict.isContentOnly)
+    guard isBound || verdict.hooksTakeState else { throw UpdateFailure(verdict) }
+    // Hooks that take all state over know what they do.
+    let isLayoutKnown =
+      isBound ? try checkDebugHash(shared, shared.current.binary?.file ?? parsed, parsed) : false
     if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty, !isLayoutKnown {
       var detail = Text()
       detail.appendRisks(verdict)
       throw UpdateFailure(.incompatible, "layout-risk", detail)
     }
-    if let known {
-      return NewVersion(shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false)
+    if isBound, let known = shared.version(with: copy.bytes, ownsState: verdict.newOwnsState) {
+      return NewVersion(
+        shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false,
+        isLayoutKnown: isLayoutKnown)
     }
     guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.hasTLS else {
       throw UpdateFailure(
         .incompatible, "tls-layout", Text("the new version has thread-local data, the old one has none"))
     }
-    let needsProgramThread = try bringsLibraries(parsed, shared)
-    let object = try map(parsed, copy.descriptor, copy.status, verdict, shared)
+    let needsProgramThread = try bringsLibraries(parsed, shared) || !isBound
+    let object = try map(parsed, copy.descriptor, copy.status, verdict, shared, isMigrated: !isBound)
     object.fileContent = copy.bytes
     object.binary = newBinary
     object.privateCopy = copy
     return NewVersion(
-      shared: shared, object: object, verdict: verdict, binary: newBinary, isFresh: true,
-      needsProgramThread: needsProgramThread)
+      shared: shared, object: object, verdict: verdict, binary: newBinary, isFresh: true, isMigrated: !isBound,
+      needsProgramThread: needsProgramThread, isLayoutKnown: isLayoutKnown)
   }
 
   /// The room is shared with program threads that open libraries.
   private func map(
-    _ parsed: ObjectFile, _ file: FileDescriptor, _ status: FileStatus, _ verdict: Verdict, _ shared: SharedObject
+    _ parsed: ObjectFile, _ file: FileDescriptor, _ status: FileStatus, _ verdict: Verdict, _ shared: SharedObject,
+    isMigrated: Bool
   ) throws(UpdateFailure) -> LoadedObject {
     program.lock.lock()
     defer { program.lock.unlock() }
-    return try NewVersion.map(parsed, file, status, verdict, for: shared, room)
+    return try NewVersion.map(parsed, file, status, verdict, for: shared, isMigrated: isMigrated, room)
   }
 
   /// Whether it needs libraries that are not there: loading them runs their constructors, which only a program
@@ -119,12 +136,15 @@ extension Updater {
       }
       let file = try Updater.memoryFile(copy, candidate.shared.path)
       defer { file.close() }
-      let object = try map(parsed, file, copy.status, candidate.verdict, candidate.shared)
+      let object = try map(
+        parsed, file, copy.status, candidate.verdict, candidate.shared, isMigrated: candidate.isMigrated)
       object.fileContent = copy.bytes
       object.binary = candidate.binary
       object.privateCopy = copy
       return NewVersion(
-        shared: candidate.shared, object: object, verdict: candidate.verdict, binary: candidate.binary, isFresh: true)
+        shared: candidate.shared, object: object, verdict: candidate.verdict, binary: candidate.binary, isFresh: true,
+        isMigrated: candidate.isMigrated, needsProgramThread: candidate.needsProgramThread,
+        isLayoutKnown: candidate.isLayoutKnown)
     } catch {
       refuse(candidate.shared, error)
       return nil

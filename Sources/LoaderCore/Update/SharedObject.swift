@@ -7,6 +7,8 @@ public final class SharedObject {
   /// In order of mapping. The first is the home of all state that it has.
   public private(set) var versions: [LoadedObject]
   public private(set) var current: LoadedObject
+  /// The file as `__luci_update` last saw it, taken or not.
+  var seen: FileStatus?
 
   /// What was told last of a file that was not taken.
   struct Refusal: Equatable {
@@ -22,6 +24,7 @@ public final class SharedObject {
     path = first.path
     versions = [first]
     current = first
+    seen = first.status
     first.identity = self
   }
 
@@ -38,6 +41,7 @@ public final class SharedObject {
     isGone = false
     versions = [first]
     current = first
+    seen = first.status
     first.identity = self
   }
 
@@ -51,8 +55,9 @@ public final class SharedObject {
     current = version
   }
 
-  /// A version that is mapped already and came from the same bytes: going back is an update to it.
-  public func version(with content: Bytes) -> LoadedObject? {
-    versions.first { $0.fileContent == content }
+  /// A version that is mapped already, came from the same bytes and is bound to the same state: going back is an
+  /// update to it. `ownsState`: the predecessor has none.
+  public func version(with content: Bytes, ownsState: Bool) -> LoadedObject? {
+    versions.first { $0.fileContent == content && (ownsState || $0.stateOwner === current.stateOwner) }
   }
 }

@@ -8,7 +8,7 @@ struct SlotWrites {
     /// What it holds, and what it will.
     let old: UInt64
     let value: UInt64
-    /// Bound by a symbol; of these, R_X86_64_JUMP_SLOT: code only calls through it.
+    /// Bound by the symbol of a function; of these, R_X86_64_JUMP_SLOT: code only calls through it.
     var isSymbolic = false
     var isCall = false
     /// Whose relocation it is.
@@ -21,12 +21,21 @@ struct SlotWrites {
   private(set) var protected: [LoadedObject] = []
   /// The object looked at is a version of one that is being replaced: its own pointers may follow.
   private var isOwnVersion = false
+  /// Where symbols are looked up whose pointers the program has changed; nil: those stay.
+  private let scope: Scope?
 
   init(_ program: Program, _ pairs: [NewVersion]) {
     self.pairs = pairs
-    for object in program.registry.objects { collect(from: object) }
+    scope = program.settings.keepsChangedPointers ? nil : program.scope
+    let followsAll = program.settings.relocatesOutdated
+    for object in program.registry.objects where followsAll || isCurrent(object) { collect(from: object) }
     for object in program.hostObjects { collect(from: object) }
     for pair in pairs { collectInitialPointers(of: pair) }
+  }
+
+  /// Versions that are being replaced are outdated by then.
+  private func isCurrent(_ object: LoadedObject) -> Bool {
+    object.identity.map { $0.current === object } ?? true && !pairs.contains { $0.old === object }
   }
 
   private func pair(owning address: UInt64) -> NewVersion? { pairs.first { $0.old.contains(address) } }
@@ -71,9 +80,11 @@ struct SlotWrites {
 
   /// A symbolic slot follows by name, if it still holds what binding put there.
   private mutating func considerSymbol(_ relocation: Relocation, of object: LoadedObject) {
-    guard let (slot, value) = content(at: relocation.offset, of: object), let pair = pair(owning: value),
-      relocation.symbolIndex != 0, let symbol = object.symbols[relocation.symbolIndex]
+    guard let (slot, value) = content(at: relocation.offset, of: object), relocation.symbolIndex != 0,
+      let symbol = object.symbols[relocation.symbolIndex]
     else { return }
+    considerVariable(relocation, symbol, slot, value, of: object)
+    guard let pair = pair(owning: value) else { return considerChanged(relocation, symbol, slot, value, of: object) }
     if symbol.isLocal { return considerPointer(at: relocation.offset, of: object) }
     guard let bytes = object.symbols.name(of: symbol) else { return }
     let name = SymbolName(bytes)
@@ -87,6 +98,43 @@ struct SlotWrites {
       Write(
         slot: slot, old: value, value: pair.object.bias &+ after.symbol.value &+ addend, isSymbolic: true,
         isCall: relocation.type == UInt32(R_X86_64_JUMP_SLOT), owner: object))
+  }
+
+  /// LD_RELOCATE_CHECK=0: whatever is there, it becomes what binding would put there.
+  private mutating func considerChanged(
+    _ relocation: Relocation, _ symbol: Symbol, _ slot: UInt64, _ value: UInt64, of object: LoadedObject
+  ) {
+    guard let scope, !symbol.isLocal, let bytes = object.symbols.name(of: symbol) else { return }
+    let name = SymbolName(bytes)
+    let version = object.versions.version(of: relocation.symbolIndex)
+    guard let found = scope.find(name, version: version), found.symbol.isFunction,
+      let pair = pairs.first(where: { $0.old === found.object }),
+      let after = pair.object.definition(of: name, version: version), after.symbol.isFunction
+    else { return }
+    let addend = relocation.type == UInt32(R_X86_64_64) ? UInt64(bitPattern: relocation.addend) : 0
+    writes.append(
+      Write(slot: slot, old: value, value: pair.object.bias &+ after.symbol.value &+ addend, owner: object))
+  }
+
+  /// A variable of an object whose new version has state of its own is where that version has it. Old code keeps the
+  /// old one.
+  private mutating func considerVariable(
+    _ relocation: Relocation, _ symbol: Symbol, _ slot: UInt64, _ value: UInt64, of object: LoadedObject
+  ) {
+    guard !isOwnVersion, !symbol.isLocal,
+      let pair = pairs.first(where: { $0.isMigrated && $0.old.stateOwner.contains(value) }),
+      let bytes = object.symbols.name(of: symbol)
+    else { return }
+    let name = SymbolName(bytes)
+    let version = object.versions.version(of: relocation.symbolIndex)
+    let addend = relocation.type == UInt32(R_X86_64_64) ? UInt64(bitPattern: relocation.addend) : 0
+    guard let before = pair.old.definition(of: name, version: version), before.symbol.isObject,
+      let after = pair.object.definition(of: name, version: version), after.symbol.isObject
+    else { return }
+    let place = pair.old.bias &+ before.symbol.value
+    guard value == (pair.old.binding?.home(of: place) ?? place) &+ addend else { return }
+    writes.append(
+      Write(slot: slot, old: value, value: pair.object.bias &+ after.symbol.value &+ addend, owner: object))
   }
 
   /// A pointer inside the object itself (tables of functions, virtual tables): by Bean's function map. Functions

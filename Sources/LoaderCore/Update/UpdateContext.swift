@@ -48,12 +48,48 @@ struct UpdateContext: RelocationContext {
   var missingFunctionHandler: UInt64? { nil }
 }
 
-/// Which function each ifunc resolver of the host chose.
+/// Which function each ifunc resolver of the host chose: asked for with most references to string functions of the C
+/// library, so a plain table with open addressing.
 public struct HostChoices {
-  private var choices: [UInt64: UInt64] = [:]
+  private var resolvers: [UInt64] = []
+  private var choices: [UInt64] = []
+  private var count = 0
 
   public init() {}
 
-  public func choice(of resolver: UInt64) -> UInt64? { choices[resolver] }
-  public mutating func note(_ choice: UInt64, of resolver: UInt64) { choices[resolver] = choice }
+  /// Where a resolver's entry is, or would be; the table has free places.
+  private func place(of resolver: UInt64) -> Int {
+    let mask = resolvers.count - 1
+    // Resolvers are at least 16 bytes apart.
+    var index = Int(truncatingIfNeeded: (resolver >> 4) ^ (resolver >> 11)) & mask
+    while resolvers[index] != 0, resolvers[index] != resolver { index = (index + 1) & mask }
+    return index
+  }
+
+  public func choice(of resolver: UInt64) -> UInt64? {
+    if count == 0 || resolver == 0 { return nil }
+    let index = place(of: resolver)
+    return resolvers[index] == resolver ? choices[index] : nil
+  }
+
+  public mutating func note(_ choice: UInt64, of resolver: UInt64) {
+    if resolver == 0 { return }
+    if 2 * (count + 1) > resolvers.count { grow() }
+    let index = place(of: resolver)
+    if resolvers[index] == 0 { count += 1 }
+    resolvers[index] = resolver
+    choices[index] = choice
+  }
+
+  private mutating func grow() {
+    let old = (resolvers, choices)
+    let size = max(64, resolvers.count * 2)
+    resolvers = [UInt64](repeating: 0, count: size)
+    choices = [UInt64](repeating: 0, count: size)
+    for (index, resolver) in old.0.enumerated() where resolver != 0 {
+      let place = place(of: resolver)
+      resolvers[place] = resolver
+      choices[place] = old.1[index]
+    }
+  }
 }

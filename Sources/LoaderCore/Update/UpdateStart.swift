@@ -20,18 +20,18 @@ extension Program {
     }
     status.programIsReady()
     registerFork()
-    if isEnabled {
-      startHelper()
-    }
+    if isEnabled, !usesUpdatePoint { startHelper() }
     status.releaseInProgram(hasHelper: hasHelper)
   }
 
   /// A stack of its own, and a thread without a descriptor table in common with the program.
-  private func startHelper() {
+  func startHelper() {
+    lock.lock()
+    defer { lock.unlock() }
     let size = Program.helperStackSize
     var failure = Errno.noMemory
-    if let stack = try? Mapping.anonymous(size, .readWrite, reserveOnly: true) {
-      try? Mapping.protect(stack, Segments.pageSize, .none)
+    if let stack = takeHelperStack() {
+      runningHelperStack = stack
       // Signals are blocked before the thread exists, so that it never gets one of the program's.
       let mask = Signal.block(UInt64.max)
       let result = gates.startHelper(stack + size - 64, 0)
@@ -42,11 +42,50 @@ extension Program {
         return
       }
       failure = Errno(Int32(truncatingIfNeeded: -result))
-      Mapping.unmap(stack, size)
+      helperStack = stack
+      lastHelperThread = 0
     }
     var text = Text("no updates: the helper thread can't be started: ")
     text.append(failure.text)
     log.warning(text)
+  }
+
+  private func takeHelperStack() -> UInt64? {
+    if helperStack != 0, lastHelperThread == 0 || !Process.hasThread(Int(lastHelperThread)) {
+      defer { helperStack = 0 }
+      return helperStack
+    }
+    let stack = try? Mapping.anonymous(Program.helperStackSize, .readWrite, reserveOnly: true)
+    if let stack { try? Mapping.protect(stack, Segments.pageSize, .none) }
+    return stack
+  }
+
+  /// The helper ends, or is about to begin, as objects that use `__luci_update` come and go; under the lock.
+  func reconsiderHelper() {
+    guard updater != nil else { return }
+    if usesUpdatePoint {
+      if helperThread != 0 { try? ThreadWake.wake(thread: helperThread) }
+    } else if !hasHelper && !isConfined && !isHelperInterrupted {
+      startHelper()
+    }
+  }
+
+  /// On the helper thread, under the lock.
+  func endsHelperIfAsked() -> Bool {
+    guard usesUpdatePoint || isHelperToEnd else { return false }
+    helperEnds()
+    return true
+  }
+
+  /// On the helper thread, under the lock: it does nothing any more but end.
+  private func helperEnds() {
+    lastHelperThread = helperThread
+    helperStack = runningHelperStack
+    hasHelper = false
+    helperThread = 0
+    log.afterFork()
+    status.afterFork()
+    updater?.forgetWatches()
   }
 
   /// The helper thread's whole life.
@@ -63,9 +102,16 @@ extension Program {
       lock.unlock()
       // Most processes are over by then. Giving inotify's watches up takes the kernel some milliseconds, for which
       // the end of the process would wait; what changes before the watches are there is seen by the files' status.
-      _ = try FileDescriptor.waitForInput([], nanoseconds: Program.watchDelay)
-      let watcher = try FileWatcher(settleMilliseconds: settings.settleMilliseconds, wake: wake.descriptor)
-      updater?.run(watcher)
+      _ = try FileDescriptor.waitForInput([wake.descriptor], nanoseconds: Program.watchDelay)
+      do throws(Errno) {
+        let watcher = try FileWatcher(settleMilliseconds: settings.settleMilliseconds, wake: wake.descriptor)
+        updater?.run(watcher)
+      } catch {
+        var text = Text("inotify can't be used, files are looked at every second: ")
+        text.append(error.text)
+        log.warning(text)
+        updater?.runByPolling(wake.descriptor)
+      }
     } catch {
       var text = Text("no updates: ")
       text.append(error.text)
@@ -78,8 +124,10 @@ extension Program {
     for object in objects where object.role == .library {
       status.report(.loaded, object: object.name.withUnsafeBytes { Path(Bytes($0)) }, path: object.path)
     }
-    guard let updater, settings.updatesOpenedObjects else { return }
-    updater.register(objects)
+    // Their slots have no gates.
+    if gatedUpdate?.waiting != nil { standDown() }
+    guard let updater else { return }
+    if settings.updatesOpenedObjects { updater.register(objects) }
     if helperThread != 0 { try? ThreadWake.wake(thread: helperThread) }
   }
 
@@ -104,6 +152,7 @@ extension Program {
 
   public func beforeFork() {
     lock.lock()
+    forkingThread = lock.holder
     tlsModules.beforeFork()
     gates.heapLock()
   }
@@ -123,8 +172,13 @@ extension Program {
     helperThread = 0
     log.afterFork()
     status.afterFork()
+    updateLock.abandonAfterFork(by: forkingThread)
     updater?.forgetWatches()
     forgetOutdatedText()
-    if updater != nil { startHelper() }
+    isForked = true
+    helperStack = 0
+    isHelperToEnd = false
+    isHelperInterrupted = false
+    if updater != nil, !usesUpdatePoint, !isConfined { startHelper() }
   }
 }

@@ -11,8 +11,18 @@ public final class Updater {
   /// The watcher's number for the first of them, far above all objects.
   private static var firstFixed: Int { 1 << 24 }
   let room = UpdateRoom()
+  private let debugFiles: DebugFiles?
+  /// Under the program's lock.
+  var waiting: WaitingUpdate?
 
-  init(_ program: Program) { self.program = program }
+  init(_ program: Program) {
+    self.program = program
+    debugFiles = DebugFiles(program.settings)
+  }
+
+  func binary(_ bytes: Bytes) throws(ELFError) -> Binary {
+    try Binary(bytes, debug: debugFiles?.symbols(for: bytes))
+  }
 
   /// Objects of the program that are watched from now on; under the program's lock.
   func register(_ loaded: [LoadedObject]) {
@@ -29,7 +39,7 @@ public final class Updater {
   /// The helper prepares an update without the program's lock: what it looks at must stay.
   private(set) var isBusy = false
 
-  private func setBusy(_ isBusy: Bool) {
+  func setBusy(_ isBusy: Bool) {
     program.lock.lock()
     self.isBusy = isBusy
     program.lock.unlock()
@@ -63,6 +73,22 @@ public final class Updater {
     }
   }
 
+  /// What `__luci_update` and a helper without inotify look at themselves.
+  func lookAtFixed() {
+    if fixed.isEmpty {
+      program.lock.lock()
+      noteFixed()
+      program.lock.unlock()
+    }
+    for index in fixed.indices {
+      guard let status = try? FileDescriptor.status(of: fixed[index].path), status != fixed[index].known else {
+        continue
+      }
+      fixed[index].known = status
+      reportFixed([Updater.firstFixed + index])
+    }
+  }
+
   private func reportFixed(_ ids: [Int]) {
     for id in ids where id >= Updater.firstFixed && id - Updater.firstFixed < fixed.count {
       let path = fixed[id - Updater.firstFixed].path
@@ -74,19 +100,21 @@ public final class Updater {
     }
   }
 
-  /// The helper's main loop.
+  /// The helper's main loop. It ends where waiting fails, and where updates are left to `__luci_update`.
   func run(_ watcher: FileWatcher) {
     watchFixed(watcher)
     while true {
       program.lock.lock()
+      if program.endsHelperIfAsked() { return program.lock.unlock() }
       let all = objects
       program.lock.unlock()
+      if watched == 0 { tellIfNowhere(all) }
       while watched < all.count {
         watch(all[watched], watcher)
         watched += 1
       }
       do throws(Errno) {
-        let batch = try watcher.waitForBatch(until: program.stale?.step(all))
+        let batch = try watcher.waitForBatch(until: earliest(stepWaiting(), program.stale?.step(all)))
         for id in batch.unwatched where id < all.count {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
@@ -99,6 +127,19 @@ public final class Updater {
         return program.log.warning(text)
       }
     }
+  }
+
+  /// A process that was forked after chroot(2), or in another mount namespace.
+  private func tellIfNowhere(_ all: [SharedObject]) {
+    let used = all.filter { !$0.isGone }
+    if !program.isForked || used.isEmpty || used.contains(where: { $0.fileStatus != nil }) { return }
+    program.log.warning(
+      "no library of the program is where it was loaded from (chroot?): no updates until one is there")
+  }
+
+  func earliest(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
+    guard let a, let b else { return a ?? b }
+    return min(a, b)
   }
 
   private func watch(_ shared: SharedObject, _ watcher: FileWatcher) {
@@ -124,7 +165,10 @@ public final class Updater {
   }
 
   /// Files that changed together become one update: what can be shown to be safe is committed at once.
-  private func update(_ changed: [SharedObject], _ watcher: FileWatcher) {
+  func update(_ changed: [SharedObject], _ watcher: FileWatcher?) {
+    program.updateLock.lock()
+    defer { program.updateLock.unlock() }
+    if program.usesUpdatePoint { return }
     setBusy(true)
     defer { setBusy(false) }
     let changed = changed.filter { !$0.isGone }
@@ -132,6 +176,21 @@ public final class Updater {
       for shared in changed { report(.incompatible, shared, cause: "credentials", Text(error.text)) }
       return
     }
+    var candidates = prepareAll(changed, watcher)
+    if candidates.isEmpty { return }
+    program.lock.lock()
+    defer { program.lock.unlock() }
+    candidates = waitIfNeeded(candidates)
+    if candidates.isEmpty { return }
+    if candidates.contains(where: { $0.needsProgramThread }) || program.hasHooks { return gate(candidates) }
+    let (ready, gated) = bind(candidates)
+    if !gated.isEmpty { return gate(gated) }
+    if ready.isEmpty { return }
+    program.commit(ready)
+    reportUpdated(ready)
+  }
+
+  func prepareAll(_ changed: [SharedObject], _ watcher: FileWatcher?) -> [NewVersion] {
     var candidates: [NewVersion] = []
     for shared in withdrawPending(changed) {
       do throws(UpdateFailure) {
@@ -140,47 +199,47 @@ public final class Updater {
         refuse(shared, error)
       }
     }
-    program.lock.lock()
-    defer { program.lock.unlock() }
-    if candidates.contains(where: { $0.needsProgramThread }) { return gate(candidates) }
-    let (ready, gated) = bind(candidates)
-    if !gated.isEmpty { return gate(gated) }
-    if ready.isEmpty { return }
-    program.commit(ready)
-    reportUpdated(ready)
+    return candidates
   }
 
   /// An update that still waits for a program thread is taken back, and its objects come into this one.
   private func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
     program.lock.lock()
     defer { program.lock.unlock() }
-    guard let pending = program.gatedUpdate else { return changed }
-    let others = pending.versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
-    program.withdrawGate()
-    return changed + others
+    guard let versions = waiting?.versions ?? program.gatedUpdate?.versions else { return changed }
+    program.standDown()
+    waiting = nil
+    for version in versions { version.discard(room) }
+    return changed + versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
   }
 
   /// The whole batch waits for a program thread.
   private func gate(_ candidates: [NewVersion]) {
-    if program.gate(candidates) { return }
+    program.nextLook = 0
+    if !program.isConfined, program.gate(candidates) { return }
     for candidate in candidates {
       report(
         .incompatible, candidate.shared, cause: "program-thread-needed",
-        Text("it needs work on a thread of the program, and none calls it through a slot"))
+        Text(
+          program.isConfined
+            ? "it needs work on a thread of the program, which is confined"
+            : "it needs work on a thread of the program, and none calls it through a slot"))
       candidate.discard(room)
     }
   }
 
-  func reportUpdated(_ ready: [NewVersion]) {
+  /// `isQuiet`: it was committed when no object of the old layout lived.
+  func reportUpdated(_ ready: [NewVersion], isQuiet: Bool = false) {
     for version in ready {
       var detail = Text()
+      if version.isMigrated { detail.append("state taken over by __luci_serialize and __luci_deserialize; ") }
       detail.appendProof(version.verdict)
-      if !version.verdict.risks.isEmpty {
+      if version.hasLayoutRisk {
         var risks = Text()
         risks.appendRisks(version.verdict)
         detail.append("; ")
         detail.append(risks.bytes)
-        warn(version.shared, risks)
+        if isQuiet { detail.append("; none was alive") } else { warn(version.shared, risks) }
       }
       report(.updated, version.shared, cause: nil, detail)
     }
@@ -197,10 +256,10 @@ public final class Updater {
 
   /// Relocates the candidates against each other. One that fails is taken out, and the others, which may have
   /// been bound to it, are mapped anew without it.
-  private func bind(_ candidates: [NewVersion]) -> (ready: [NewVersion], gated: [NewVersion]) {
+  func bind(_ candidates: [NewVersion], mayCall: Bool = false) -> (ready: [NewVersion], gated: [NewVersion]) {
     var remaining = candidates
     while !remaining.isEmpty {
-      let context = UpdateContext(program, remaining.map { ($0.old, $0.object) })
+      let context = UpdateContext(program, remaining.map { ($0.old, $0.object) }, mayCall: mayCall)
       var failed: Int?
       var isGate = false
       for (index, candidate) in remaining.enumerated() {

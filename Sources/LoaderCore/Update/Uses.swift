@@ -4,7 +4,7 @@ import CKernel
 extension Program {
   /// Whether an object that a DT_NEEDED name stands for is in the process.
   func isLoaded(_ name: Bytes) -> Bool {
-    if HostRules.isLoaderName(name) || graph.object(named: name) != nil { return true }
+    if HostRules.isLoaderName(name) || graph.isExcluded(name) || graph.object(named: name) != nil { return true }
     return hostObjects.contains {
       $0.soname == name || $0.path.lastComponent.withBytes { $0 == name }
     }

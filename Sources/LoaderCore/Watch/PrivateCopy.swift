@@ -78,10 +78,16 @@ public final class PrivateCopy {
   }
 
   /// `limit`: more bytes are refused.
-  public init(of path: Path, limit: UInt64 = PrivateCopy.limit) throws(CopyFailure) {
+  public convenience init(of path: Path, limit: UInt64 = PrivateCopy.limit) throws(CopyFailure) {
     let source = try PrivateCopy.open(path)
     defer { source.close() }
-    let before = try PrivateCopy.status(source)
+    try self.init(of: source, status: try PrivateCopy.status(source), path: path, limit: limit)
+  }
+
+  /// Of a file that is open, with nothing read yet; it must still be as `before` tells when all is read.
+  public init(
+    of source: FileDescriptor, status before: FileStatus, path: Path, limit: UInt64 = PrivateCopy.limit
+  ) throws(CopyFailure) {
     guard before.isRegular else { throw .notRegular }
     guard before.size > 0 else { throw .empty }
     guard before.size <= limit else { throw .tooLarge }
@@ -131,13 +137,14 @@ public final class PrivateCopy {
     do throws(Errno) { return try FileDescriptor.inMemory(named: name) } catch { throw .memory(error) }
   }
 
-  /// Copies up to one byte more than `size`, within the kernel (sendfile(2)), else through a buffer.
+  /// Copies up to `size` bytes, within the kernel (sendfile(2)), else through a buffer.
   private static func copy(
     _ source: FileDescriptor, to memory: FileDescriptor, size: UInt64
   ) throws(CopyFailure) -> UInt64 {
     var done: UInt64 = 0
-    while done <= size {
-      let wish = Int(min(size + 1 - done, 1 << 30))
+    // A file that has grown in the meantime has another status.
+    while done < size {
+      let wish = Int(min(size - done, 1 << 30))
       let result = luci_syscall4(Int(__NR_sendfile), Int(memory.number), Int(source.number), 0, wish)
       if result == -Int(EINTR) { continue }
       if done == 0 && (result == -Int(EINVAL) || result == -Int(ENOSYS)) {

@@ -1,5 +1,5 @@
 /* Opens a library, calls it and closes it, again and again in several threads, until the input ends. Tells when another
-   version answers. */
+   version answers. To each byte of the input it says "again" when it has done so a hundred times. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 static char last[40];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static volatile int ended;
+static volatile unsigned long opened; /* under the mutex */
 
 static void *loop(void *path) {
   while (!ended) {
@@ -20,6 +21,7 @@ static void *loop(void *path) {
     const char *(*name)(void) = (const char *(*)(void))dlsym(handle, "reopened_version");
     if (next == NULL || name == NULL || next() < 1) fprintf(stderr, "wrong\n"), exit(1);
     pthread_mutex_lock(&mutex);
+    opened++;
     if (strcmp(last, name()) != 0) snprintf(last, sizeof last, "%s", name()), printf("version %s\n", last), fflush(stdout);
     pthread_mutex_unlock(&mutex);
     if (dlclose(handle) != 0) fprintf(stderr, "%s\n", dlerror()), exit(1);
@@ -32,7 +34,11 @@ int main(int argc, char **argv) {
   char byte;
   (void)argc;
   for (int i = 0; i < 3; i++) pthread_create(&threads[i], NULL, loop, argv[1]);
-  while (read(0, &byte, 1) > 0) continue;
+  while (read(0, &byte, 1) > 0) {
+    for (const unsigned long before = opened; opened < before + 100;) usleep(100);
+    puts("again");
+    fflush(stdout);
+  }
   ended = 1;
   for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
   puts("end");

@@ -29,6 +29,17 @@ enum Luci {
 
   static func exists(_ path: String) -> Bool { existing(path) != nil }
 
+  /// Whether a mount namespace can be had, as root or with one of users.
+  static let canMount: Bool = {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
+    process.arguments = ["-rm", "sh", "-c", "mkdir -p /opt && mount --bind /usr /opt"]
+    process.standardError = FileHandle.nullDevice
+    guard (try? process.run()) != nil else { return false }
+    process.waitUntilExit()
+    return process.terminationStatus == 0
+  }()
+
   private static func path(of variable: String) -> String? {
     ProcessInfo.processInfo.environment[variable].flatMap { $0.isEmpty ? nil : existing($0) }
   }

@@ -1,0 +1,6 @@
+struct hooked_answer {
+  const char *version;
+  unsigned long count;
+};
+struct hooked_answer hooked_call(void);
+extern int hooked_variable;

@@ -1,0 +1,2 @@
+#include <luci.h>
+int opened_update(void) { return luci_update(); }

@@ -1,0 +1,33 @@
+/* Waits, without pause, for the address of FUNCTION of a library to change, and writes when it does, as polling.c: 1 for
+   the first address, 2 for another. */
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+extern void FUNCTION(void);
+
+static void *wait_for_end(void *unused) {
+  char byte;
+  while (read(0, &byte, 1) > 0) {
+  }
+  exit(0);
+  return unused;
+}
+
+int main(void) {
+  pthread_t thread;
+  void (*volatile first)(void) = FUNCTION, (*last)(void) = NULL;
+  pthread_create(&thread, NULL, wait_for_end, NULL);
+  for (;;) {
+    __asm__ volatile("" ::: "memory");
+    void (*const function)(void) = FUNCTION;
+    if (function == last) continue;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    last = function;
+    const int64_t event[2] = {function == first ? 1 : 2, now.tv_sec * INT64_C(1000000000) + now.tv_nsec};
+    if (write(1, event, sizeof event) != sizeof event) return 1;
+  }
+}
