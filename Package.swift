@@ -34,7 +34,7 @@ let freestandingC: [CSetting] = [
   .unsafeFlags([
     "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-fvisibility=hidden", "-fPIC",
     "-fcf-protection=none", "-O2", "-Wall", "-Wextra",
-  ])
+  ]),
 ]
 
 let package = Package(
@@ -42,6 +42,7 @@ let package = Package(
   products: [
     .executable(name: "ld-luci.so", targets: ["Loader"]),
     .executable(name: "setinterp", targets: ["setinterp"]),
+    .executable(name: "luci", targets: ["luci"]),
     .executable(name: "bean", targets: ["BeanCommand"]),
   ],
   dependencies: [
@@ -78,9 +79,16 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
+    // Asking processes that run under Luci.
+    .target(name: "LuciControl"),
+    .executableTarget(
+      name: "luci",
+      dependencies: ["LuciControl", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    .testTarget(name: "LuciControlTests", dependencies: ["LuciControl"]),
     .testTarget(name: "SetinterpTests", dependencies: ["CXattr", "InterpCore", "InterpFile", "ELF", "setinterp"]),
     .testTarget(name: "ELFTests", dependencies: ["ELF"]),
-    // The decoder's oracle in tests, and the text of instructions in the hosted tool. Debian has no .pc file for it: the module map names the library.
+    // The decoder's oracle in tests, and the text of instructions in the hosted tool. Debian has no .pc file for it:
+    // the module map names the library.
     .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev"])]),
     // What the command `bean` does. The target of the command itself can't be called bean: its files would lie beside
     // those of Bean where names that differ in case only are one.

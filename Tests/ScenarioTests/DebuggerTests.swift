@@ -44,4 +44,34 @@ struct DebuggerTests {
     #expect(lines.contains { $0.hasPrefix("#1 ") && $0.contains(" in main (argc=2") }, "\(shown)")
     #expect(lines.contains { $0.contains("exited with code 01]") }, "\(shown)")
   }
+
+  /// With LD_DEBUG=1 a debugger that comes after two updates has names in all three versions, although their files are
+  /// gone: it stops in old and in new code.
+  @Test(arguments: Start.luci)
+  func versionsHaveImages(start: Start) async throws {
+    let stale = try await StaleProgram(
+      in: workspace, start: start, environment: StaleProgram.quick.merging(["LD_DEBUG": "1"]) { $1 })
+    try await stale.update(to: "two")
+    try await stale.update(to: "three")
+    let script = workspace.file("commands")
+    let lines = [
+      "set debuginfod enabled off", "info sharedlibrary", "break stale_callback", "info breakpoints", "continue",
+      "bt",
+      "info symbol $pc", "continue", "bt", "info symbol $pc", "kill",
+    ]
+    try workspace.replace(script, content: Data((lines.joined(separator: "\n") + "\n").utf8))
+    let gdb = try RunningProgram(
+      in: workspace, ["gdb", "-nx", "-batch", "-x", script, "-p", "\(stale.program.pid)"])
+    // Both calls wait in the pipe until gdb lets the program go on.
+    try await gdb.wait(for: "the breakpoint") { $0.lines.contains { $0.contains("stale_callback") } ? true : nil }
+    try stale.program.send("call\nrenew\ncall\n")
+    #expect(try await gdb.end() == .exit(0))
+    let shown = gdb.seen.lines.joined(separator: "\n")
+    #expect(gdb.seen.lines.count { $0.contains("/fd/") && $0.hasPrefix("0x") } == 3, "\(shown)")
+    #expect(gdb.seen.lines.contains { $0.contains("3 locations") }, "\(shown)")
+    #expect(gdb.seen.lines.count { $0.hasPrefix("#0 ") && $0.contains("stale_callback ()") } == 2, "\(shown)")
+    #expect(gdb.seen.lines.count { $0.hasPrefix("#1 ") && $0.contains("main ()") } == 2, "\(shown)")
+    let places = gdb.seen.lines.filter { $0.hasPrefix("stale_callback in section .text") }
+    #expect(Set(places).count == 2, "old and new code: \(shown)")
+  }
 }

@@ -98,13 +98,19 @@ public final class Debugger {
     func tail() -> [UInt64] {
       hosts.map { copy(bias: $0.bias, name: LinkMaps.name($0.linkMap), dynamic: $0.dynamicAddress) }
     }
-    var entries = objects.map { $0.linkMap } + tail()
+    // Versions with an image of their own have another name here than for the program.
+    func entry(_ object: LoadedObject) -> UInt64 {
+      if object.imageName == 0 { return object.linkMap }
+      return copy(bias: object.bias, name: object.imageName, dynamic: object.dynamicAddress)
+    }
+    var entries = objects.map(entry) + tail()
     if let loader { entries.append(copy(bias: loader.bias, name: loaderName, dynamic: loader.dynamic)) }
     Debugger.set(program, entries)
     if loaderList != 0, let loader {
       var entries = [copy(bias: loader.bias, name: loaderName, dynamic: loader.dynamic)]
       for (index, object) in objects.enumerated() {
-        let name = index == 0 ? programName : LinkMaps.name(object.linkMap)
+        let known = object.imageName == 0 ? LinkMaps.name(object.linkMap) : object.imageName
+        let name = index == 0 ? programName : known
         entries.append(copy(bias: object.bias, name: name, dynamic: object.dynamicAddress))
       }
       Debugger.set(loaderList, entries + tail())

@@ -74,6 +74,10 @@ public enum Signal {
 public enum CurrentThread {
   /// Process id (getpid(2)).
   public static var process: Int32 { Int32(truncatingIfNeeded: luci_syscall0(Int(__NR_getpid))) }
+  /// As ps(1) shows it (PR_SET_NAME); at most 15 bytes, and the literal's NUL.
+  static func setName(_ name: StaticString) {
+    _ = luci_syscall2(Int(__NR_prctl), 15, Int(bitPattern: name.utf8Start))
+  }
   /// Thread id (gettid(2)).
   public static var id: Int32 { Int32(truncatingIfNeeded: luci_syscall0(Int(__NR_gettid))) }
 }

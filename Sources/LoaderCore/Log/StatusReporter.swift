@@ -6,6 +6,7 @@
 /// the reader of a FIFO sees no end in between. Afterwards program threads open the target for single lines.
 public final class StatusReporter {
   private let log: Log
+  private(set) var ledger = StatusLedger()
   private let format: StatusFormat
   private let channel: StatusChannel?
   private var waiting: [StatusRecord] = []
@@ -54,6 +55,9 @@ public final class StatusReporter {
   public func afterFork() {
     helper = 0
     isStarting = false
+    // The copy may be half changed: left as it is, for ever.
+    _ = Unmanaged.passRetained(ledger)
+    ledger = StatusLedger()
     channel?.forget()
   }
 
@@ -65,6 +69,7 @@ public final class StatusReporter {
 
   public func report(_ record: StatusRecord) {
     logLine(record)
+    ledger.note(record)
     guard channel != nil else { return }
     if isReady {
       send(record)

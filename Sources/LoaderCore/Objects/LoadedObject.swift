@@ -66,6 +66,10 @@ public final class LoadedObject {
   public var threadDestructors: UInt64 = 0
   /// Address of the link_map that debuggers, dlinfo and unwinders see.
   public var linkMap: UInt64 = 0
+  /// Functions of an outdated version that uprobes look for.
+  var changedFunctions: [UInt64] = []
+  /// What debuggers find at its path's place (`VersionImage`), a C string; 0: the path itself.
+  var imageName: UInt64 = 0
   /// The whole file, for Bean; nil where no update can come.
   public var fileContent: Bytes?
   /// The copy that it was mapped from, and that `fileContent` lies in; nil: mapped from the file itself.

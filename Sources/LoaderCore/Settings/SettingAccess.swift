@@ -57,6 +57,7 @@ extension Settings {
     StaleDetector.Mode(rawValue: UInt8(truncatingIfNeeded: value(of: .detectOutdated).number)) ?? .disabled
   }
   var detectionDelaySeconds: UInt64 { value(of: .detectOutdatedDelay).number }
+  var retireSeconds: UInt64 { value(of: .retireTime).number }
   var answersControl: Bool { flag(.control) }
 
   /// Directories; an empty path stands for the working directory (ld.so(8)).
@@ -100,6 +101,8 @@ public struct DebugOutput: OptionSet, Sendable {
   /// Everything but statistics, as glibc has it.
   public static var all: DebugOutput { DebugOutput(rawValue: 63) }
   public static var help: DebugOutput { DebugOutput(rawValue: 128) }
+  /// `1`: no trace, but a file image of each version for debuggers (docs/gdb.md).
+  public static var images: DebugOutput { DebugOutput(rawValue: 256) }
   /// Calls of constructors and destructors are told with any of these (glibc's DL_DEBUG_IMPCALLS).
   public static var calls: DebugOutput { DebugOutput(rawValue: 31) }
 
@@ -120,6 +123,8 @@ public struct DebugOutput: OptionSet, Sendable {
       self = .statistics
     } else if word == Bytes("help") {
       self = .help
+    } else if word == Bytes("1") {
+      self = .images
     } else if word == Bytes("all") {
       self = .all
     } else {

@@ -4,7 +4,7 @@ public enum Setting: UInt8, CaseIterable, Sendable {
   case statusInfo, earlyStatusInfo, statusFormat
   case dynamicUpdate, dynamicDlupdate, settleTime, useMtime, skipIdentical, forceUpdate, relaxCheck, dependencyCheck
   case layoutCheck, debugHash, relocateCheck, relocateOutdated, debugSymbols, debugSymbolsRoot, trustFiles
-  case detectOutdated, detectOutdatedDelay, control
+  case detectOutdated, detectOutdatedDelay, retireTime, control
   case libraryPath, libraryConf, preload, exclude, path, bindNow, bindNot, dynamicWeak
   case debug, debugOutput, showArgs, showAuxv, showEnv, traceLoadedObjects
 }
@@ -111,6 +111,9 @@ extension Setting {
       SettingRow(
         "LD_DETECT_OUTDATED_DELAY", .number(maximum: 86_400), "1", "seconds from an update to the first look for that"
       )
+    case .retireTime:
+      SettingRow(
+        "LD_RETIRE_TIME", .number(maximum: 86_400), "10", "seconds without use until an outdated version is given up")
     case .control:
       SettingRow("LD_CONTROL", .flag, "1", "answer the command luci, for the user of the process and root")
     case .libraryPath:

@@ -2,7 +2,7 @@
 struct OutdatedUse {
   let record: StatusRecord
 
-  init(_ use: FaultRing.Use, _ version: OutdatedVersion, _ place: CodePlace, _ caller: LoadedObject?) {
+  init(_ use: FaultRing.Use, _ version: OutdatedVersion, _ place: CodePlace, _ caller: Path?) {
     var detail = Text("version ")
     detail.append(decimal: UInt64(version.number))
     detail.append(": ")
@@ -11,7 +11,7 @@ struct OutdatedUse {
     detail.append(decimal: UInt64(max(0, use.thread)))
     if let caller {
       detail.append(", called from ")
-      caller.name.withUnsafeBytes { detail.append(printable: Bytes($0), limit: 200) }
+      detail.append(printable: caller)
     }
     var fields = Text(",\"version\":")
     fields.append(decimal: UInt64(version.number))
@@ -25,7 +25,7 @@ struct OutdatedUse {
     fields.append(decimal: UInt64(max(0, use.thread)))
     if let caller {
       fields.append(",\"caller\":")
-      caller.name.withUnsafeBytes { fields.append(jsonString: Bytes($0)) }
+      caller.withBytes { fields.append(jsonString: $0) }
     }
     record = StatusRecord(
       .reusedOutdated, object: version.shared.name, path: version.shared.path, detail: detail, fields: fields)

@@ -5,6 +5,8 @@ final class OutdatedVersion {
     case unwatched
     /// Its text was taken away; `present` lists the pages that came back.
     case away
+    /// The same, and it counts as given up.
+    case retired
     /// It can't be watched, or no longer.
     case unwatchable
   }
@@ -21,6 +23,8 @@ final class OutdatedVersion {
   /// Why it is unwatchable.
   var obstacle: StaticString?
   var texts: [TextRange] = []
+  /// Instead of taking text away.
+  var probes: UprobeSet?
   /// Pages that were put back since they were last taken away.
   var present: [UInt64] = []
   /// Pages that somebody has changed stay where they are.
@@ -32,6 +36,10 @@ final class OutdatedVersion {
   /// Since when all its text has been away; nil: some of it is there.
   var awaySince: UInt64?
   var uses: UInt64 = 0
+  /// Since it became outdated, or was given up.
+  var wasUsed = false
+  /// What was reported.
+  var told: [UInt64] = []
   var lastUse: ClockTime?
   /// The last function that was used.
   var lastPlace: CodePlace?
@@ -46,10 +54,58 @@ final class OutdatedVersion {
     self.interval = interval
   }
 
-  var isWatched: Bool { phase == .away }
+  /// Threads that were not seen without it since then; nil: nobody has looked.
+  var unseenThreads: [Int32]?
+  /// A thread whose stack leads back into it.
+  var holder: Int32?
+  /// Why it is not known whether a stack leads back into it.
+  var waitsFor: StaticString?
+
+  var isWatched: Bool { phase == .away || phase == .retired }
 
   /// Whether the address is one of its text that can be away.
   func watches(_ address: UInt64) -> Bool { isWatched && texts.contains { $0.range.contains(address) } }
+
+  enum Finding {
+    case unknown, inUse, quiet, retired
+
+    var word: StaticString {
+      switch self {
+      case .unknown: "unknown"
+      case .inUse: "in-use"
+      case .quiet: "quiet"
+      case .retired: "retired"
+      }
+    }
+  }
+
+  /// What is known about its use now.
+  var finding: Finding {
+    guard isWatched, obstacle == nil else { return uses > 0 ? .inUse : .unknown }
+    if phase == .retired { return .retired }
+    // What was seen in use stays so until it is given up.
+    guard awaySince != nil, holder == nil, !wasUsed else { return .inUse }
+    return .quiet
+  }
+
+  var report: Text {
+    var fields = JSONFields()
+    fields.add("version", UInt64(number))
+    fields.add("state", finding.word)
+    fields.add("outdated_since", time: outdatedTime)
+    if let obstacle { fields.add("obstacle", obstacle) }
+    if let awaySince { fields.add("unused_ms", (ClockTime.monotonic() - awaySince) / 1_000_000) }
+    if let holder { fields.add("thread", UInt64(holder)) }
+    if let waitsFor { fields.add("waits_for", waitsFor) }
+    fields.add("uses", uses)
+    if let lastUse { fields.add("last_use", time: lastUse) }
+    if let lastPlace {
+      var text = Text()
+      lastPlace.write(to: &text)
+      fields.add("last_function", text)
+    }
+    return fields.object
+  }
 
   func place(of address: UInt64) -> CodePlace {
     if names == nil { names = CodeNames(version) }

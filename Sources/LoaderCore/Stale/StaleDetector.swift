@@ -16,6 +16,7 @@ final class StaleDetector {
   private var lostUses: UInt64 = 0
   /// Threads of Luci's besides the helper.
   private(set) var threadCount: UInt32 = 0
+  private(set) var serverThread: Int32 = 0
 
   /// More functions and threads than that are counted, but not reported one by one.
   private static var reportLimit: Int { 4096 }
@@ -27,14 +28,63 @@ final class StaleDetector {
   init(_ program: Program) {
     self.program = program
     mode = program.settings.outdatedDetection
+    // A debugger that comes later must find all text where it is, to put breakpoints into it.
+    if program.settings.debug.contains(.images) { obstacle = "LD_DEBUG=1" }
+  }
+
+  /// Return addresses of signal handlers.
+  private(set) lazy var restorers = program.findRestorers()
+  private var scratch: UInt64 = 0
+  var retireTime: UInt64 { program.settings.retireSeconds * 1_000_000_000 }
+
+  /// A page for whoever needs one for a moment.
+  func scratchPage() throws(Errno) -> UInt64 {
+    if scratch == 0 { scratch = try Mapping.anonymous(Segments.pageSize, .readWrite) }
+    return scratch
   }
 
   private var delay: UInt64 { program.settings.detectionDelaySeconds * 1_000_000_000 }
-  private var firstInterval: UInt64 { max(delay, StaleDetector.shortestInterval) }
+  var firstInterval: UInt64 { max(delay, StaleDetector.shortestInterval) }
+
+  private var isPaused = false
+
+  /// Somebody asked for it, or wants it no more.
+  func setWanted(_ isWanted: Bool) {
+    if isWanted == (mode != .disabled) { return }
+    mode = isWanted ? .userfaultfd : .disabled
+    if !isWanted { releaseAll() }
+  }
+
+  /// While paused all text is there.
+  func setPaused(_ paused: Bool) {
+    isPaused = paused
+    if paused { releaseAll() }
+  }
+
+  private func releaseAll() {
+    for version in versions { release(version) }
+    versions = []
+  }
+
+  /// The versions that are watched, as far as they are known by now; on the helper.
+  var currentVersions: [OutdatedVersion] {
+    takeUses()
+    return versions
+  }
+
+  var description: StaticString {
+    if obstacle != nil { return "impossible" }
+    switch mode {
+    case .disabled: return "disabled"
+    case .userfaultfd: return "userfaultfd"
+    case .uprobes: return "uprobes"
+    case .uprobesWithDependants: return "uprobes_deps"
+    }
+  }
 
   /// Does what is due; on the helper, without Luci's lock. Returns when there is more to do, nil: when woken.
   func step(_ objects: [SharedObject]) -> UInt64? {
-    guard mode == .userfaultfd, obstacle == nil else { return nil }
+    guard mode != .disabled, obstacle == nil, !isPaused else { return nil }
     let now = ClockTime.monotonic()
     discover(objects, now)
     takeUses()
@@ -60,8 +110,9 @@ final class StaleDetector {
 
   /// Its text is ordinary memory again. Uses that are on their way are nobody's.
   private func release(_ version: OutdatedVersion) {
-    guard let server else { return }
-    for text in version.texts { try? server.faults.unregister(text.range) }
+    version.probes?.close()
+    version.probes = nil
+    if let server { for text in version.texts { try? server.faults.unregister(text.range) } }
     version.phase = .unwatched
   }
 
@@ -73,10 +124,14 @@ final class StaleDetector {
       return
     }
     switch version.phase {
-    case .unwatched: begin(version)
-    case .away: takeAwayAgain(version)
-    case .unwatchable: break
+    case .unwatched: mode == .userfaultfd ? begin(version) : beginProbing(version)
+    case .away,
+      .retired where version.probes != nil:
+      takeHits(of: version)
+    case .away: if version.awaySince == nil { takeAwayAgain(version) }
+    case .unwatchable, .retired: return
     }
+    considerRetiring(version, now)
   }
 
   // MARK: Taking away
@@ -143,7 +198,8 @@ final class StaleDetector {
   // MARK: Uses
 
   /// What the server noted since.
-  private func takeUses() {
+  func takeUses() {
+    for version in versions where version.probes != nil { takeHits(of: version) }
     guard let server else { return }
     while let use = server.ring.take() {
       guard let version = versions.first(where: { $0.watches(use.address) }) else { continue }
@@ -157,17 +213,25 @@ final class StaleDetector {
     }
   }
 
-  private func note(_ version: OutdatedVersion, _ time: UInt64) {
+  func note(_ version: OutdatedVersion, _ time: UInt64) {
     version.uses += 1
     version.lastUse = ClockTime.now()
+    let wasAway = version.awaySince != nil
+    // Rare uses are looked for at once again.
+    if let since = version.awaySince, time > since + 4 * version.interval { version.interval = firstInterval }
+    version.phase = .away
+    version.wasUsed = true
     version.awaySince = nil
-    if version.due == .max {
+    version.unseenThreads = nil
+    version.holder = nil
+    version.waitsFor = nil
+    if wasAway {
       version.due = time + version.interval
       version.interval = min(version.interval * 2, firstInterval * StaleDetector.longestInterval)
     }
   }
 
-  private func report(_ use: FaultRing.Use, _ version: OutdatedVersion) {
+  func report(_ use: FaultRing.Use, _ version: OutdatedVersion) {
     let place = version.place(of: use.instruction == 0 ? use.address : use.instruction)
     version.lastPlace = place
     var key = FNV1a()
@@ -175,13 +239,18 @@ final class StaleDetector {
     key.combine(place.address)
     key.combine(UInt64(UInt32(bitPattern: use.thread)))
     guard told.count < StaleDetector.reportLimit, told.insert(key.value).inserted else { return }
+    version.told.append(key.value)
     program.status.report(OutdatedUse(use, version, place, caller(of: use, place)).record)
   }
 
   /// Whoever called the function: at its first instruction, the word on top of the stack is the return address.
-  private func caller(of use: FaultRing.Use, _ place: CodePlace) -> LoadedObject? {
-    guard place.offset == 0, use.top != 0 else { return nil }
-    return program.registry.object(containing: use.top) ?? program.hostObjects.first { $0.contains(use.top) }
+  private func caller(of use: FaultRing.Use, _ place: CodePlace) -> Path? {
+    guard place.offset == 0, use.top != 0,
+      let object = program.registry.object(containing: use.top)
+        ?? program.hostObjects.first(where: { $0.contains(use.top) })
+    else { return nil }
+    if object.role == .executable { return ProcessReport.programPath(program).lastComponent }
+    return object.name.isEmpty ? object.path.lastComponent : object.name.withUnsafeBytes { Path(Bytes($0)) }
   }
 
   // MARK: The server
@@ -191,7 +260,7 @@ final class StaleDetector {
     do throws(Errno) {
       let server = try FaultServer(helper: CurrentThread.id)
       self.server = server
-      do throws(Errno) { try program.startFaultServer() } catch {
+      do throws(Errno) { serverThread = try program.startFaultServer() } catch {
         server.faults.descriptor.close()
         throw error
       }
@@ -199,12 +268,26 @@ final class StaleDetector {
       return server
     } catch {
       server = nil
-      obstacle = "the kernel forbids it"
-      var text = Text("outdated code is not detected: userfaultfd: ")
-      text.append(error.text)
-      program.log.warning(text)
+      give(up: "userfaultfd", error)
       return nil
     }
+  }
+
+  /// Told once: from here on nothing is seen in this process.
+  func give(up what: StaticString, _ error: Errno) {
+    obstacle = "the kernel forbids it"
+    var text = Text("outdated code is not detected: ")
+    text.append(what)
+    text.append(": ")
+    text.append(error.text)
+    program.log.warning(text)
+  }
+
+  /// A use after the version was given up is news again.
+  func forgetTold(of version: OutdatedVersion) {
+    told.subtract(version.told)
+    version.told = []
+    version.interval = firstInterval
   }
 
   func runServer() { server?.run() }

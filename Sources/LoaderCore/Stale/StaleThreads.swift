@@ -4,11 +4,14 @@ import CKernel
 extension Program {
   private static var serverStackSize: UInt64 { 64 << 10 }
 
+  /// The calling helper and the server of faults.
+  var ownThreads: [Int32] { [CurrentThread.id, stale?.serverThread ?? 0] }
+
   /// Threads of Luci's own.
   var helperCount: UInt32 { (hasHelper ? 1 : 0) + (stale?.threadCount ?? 0) }
 
   /// Makes the thread that serves faults, with the calling helper's descriptors.
-  func startFaultServer() throws(Errno) {
+  func startFaultServer() throws(Errno) -> Int32 {
     let size = Program.serverStackSize
     let stack = try Mapping.anonymous(size, .readWrite, reserveOnly: true)
     try? Mapping.protect(stack, Segments.pageSize, .none)
@@ -18,6 +21,7 @@ extension Program {
       Mapping.unmap(stack, size)
       throw Errno(Int32(truncatingIfNeeded: -result))
     }
+    return Int32(truncatingIfNeeded: result)
   }
 
   public func runFaultServer() { stale?.runServer() }

@@ -11,7 +11,10 @@ struct TextRange {
 
   /// Replaces the text by the same text of a memory file. Other threads run it meanwhile and see no difference: the
   /// kernel exchanges the mapping while nobody can look (mmap(2), MAP_FIXED).
-  init(_ range: AddressRange, of version: LoadedObject) throws(Errno) {
+  /// `use` gets the file before it is closed.
+  init(
+    _ range: AddressRange, of version: LoadedObject, use: (FileDescriptor) throws(Errno) -> Void = { _ in }
+  ) throws(Errno) {
     self.range = range
     let file = try FileDescriptor.inMemory(named: version.path.lastComponent.withBytes { Path($0.prefix(240)) })
     defer { file.close() }
@@ -20,6 +23,7 @@ struct TextRange {
     try file.writeAll(ProcessMemory.bytes(at: range.start, count: range.count))
     guard try file.status().size == range.count else { throw Errno.noMemory }
     _ = try Mapping.file(file, offset: 0, range.count, [.read, .execute], at: range.start)
+    try use(file)
   }
 
   /// Drops all page table entries. Whoever runs this text faults at its next instruction.

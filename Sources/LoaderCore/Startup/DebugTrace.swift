@@ -15,7 +15,7 @@ public final class DebugTrace {
 
   /// nil where nothing is asked for.
   public init?(_ settings: Settings, programName: Path) {
-    let wanted = settings.debug
+    let wanted = settings.debug.subtracting(.images)
     if wanted.isEmpty { return nil }
     self.wanted = wanted
     self.programName = programName

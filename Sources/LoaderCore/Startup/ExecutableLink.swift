@@ -21,8 +21,11 @@ enum ExecutableLink {
     var executable: UInt32 = 0
   }
 
-  /// Makes /proc/self/exe name `path`; `firstArgument` is where the program's argv[0] lies.
-  static func set(to path: Path, firstArgument: UInt64, own: UInt64) {
+  /// Makes /proc/self/exe name `path`; `firstArgument` is where the program's argv[0] lies. /proc/self/auxv becomes
+  /// the program's, too: a debugger that is attached later takes the program's place in memory from both together.
+  static func set(
+    to path: Path, firstArgument: UInt64, own: UInt64, auxiliary: [InitialStack.AuxiliaryEntry]
+  ) {
     guard Credentials.effectiveUser == 0, !isTraced, let file = try? FileDescriptor.open(path) else { return }
     defer { file.close() }
     guard var layout = currentLayout(), let loads = loadSegments(of: own) else { return }
@@ -39,7 +42,18 @@ enum ExecutableLink {
       if let twin, !load.isWritable, remap(load, bias: own, twin) { continue }
       if !replaceByCopy(load, bias: own) { return }
     }
-    _ = apply(&layout)
+    var words: [UInt64] = []
+    for entry in auxiliary { words += [entry.type, entry.value] as [UInt64] }
+    words += [UInt64(AT_NULL), 0] as [UInt64]
+    words.withUnsafeBytes {
+      layout.auxv = UInt64(UInt(bitPattern: $0.baseAddress))
+      layout.auxvSize = UInt32($0.count)
+      if apply(&layout) == 0 { return }
+      // More entries than this kernel keeps.
+      layout.auxv = 0
+      layout.auxvSize = 0
+      _ = apply(&layout)
+    }
   }
 
   /// A debugger's breakpoints in the loader's code would be lost with the mapping (TracerPid of proc(5)).

@@ -97,7 +97,8 @@ public enum Start {
       if command.action == .list || situation.settings.listsObjects { list(program) }
       let jump = try bringUp(program)
       ExecutableLink.set(
-        to: path, firstArgument: situation.stack.arguments[0], own: situation.gates.selfRange.start)
+        to: path, firstArgument: situation.stack.arguments[0], own: situation.gates.selfRange.start,
+        auxiliary: situation.stack.auxiliary)
       return (jump, program)
     } catch {
       if error.isProgramsOwn { fail(error, name: asked) }

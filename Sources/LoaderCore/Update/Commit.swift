@@ -1,6 +1,7 @@
 /// The point of no return: everything that can fail has succeeded, and slots change.
 extension Program {
   func commit(_ pairs: [NewVersion]) {
+    noteChangedFunctions(pairs)
     let changes = SlotWrites(self, pairs)
     // Unwinders must know the new code before it can run.
     let known = registry.objects

@@ -82,6 +82,8 @@ extension Updater {
       detail.appendRisks(verdict)
       throw UpdateFailure(.incompatible, "layout-risk", detail)
     }
+    let givesImages = program.settings.debug.contains(.images)
+    if givesImages { VersionImage.keep(shared.current) }
     if isBound, let known = shared.version(with: copy.bytes, ownsState: verdict.newOwnsState) {
       return NewVersion(
         shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false,
@@ -94,6 +96,7 @@ extension Updater {
     let needsProgramThread = try bringsLibraries(parsed, shared) || !isBound
     let object = try map(parsed, copy.descriptor, copy.status, verdict, shared, isMigrated: !isBound)
     object.fileContent = copy.bytes
+    if givesImages { VersionImage.keep(object) }
     object.binary = newBinary
     object.privateCopy = copy
     return NewVersion(
@@ -139,6 +142,7 @@ extension Updater {
       let object = try map(
         parsed, file, copy.status, candidate.verdict, candidate.shared, isMigrated: candidate.isMigrated)
       object.fileContent = copy.bytes
+      object.imageName = candidate.object.imageName
       object.binary = candidate.binary
       object.privateCopy = copy
       return NewVersion(

@@ -9,6 +9,8 @@ public final class SharedObject {
   public private(set) var current: LoadedObject
   /// The file as `__luci_update` last saw it, taken or not.
   var seen: FileStatus?
+  /// What was current before.
+  private(set) var previous: LoadedObject?
 
   /// What was told last of a file that was not taken.
   struct Refusal: Equatable {
@@ -39,6 +41,7 @@ public final class SharedObject {
   /// The same path was opened again.
   func revive(_ first: LoadedObject) {
     isGone = false
+    previous = nil
     versions = [first]
     current = first
     seen = first.status
@@ -52,6 +55,7 @@ public final class SharedObject {
     version.openCount = current.openCount
     if !versions.contains(where: { $0 === version }) { versions.append(version) }
     current.binary = nil
+    previous = current
     current = version
   }
 

@@ -95,6 +95,7 @@ extension Program {
     var kept: [FileDescriptor] = []
     if let descriptor = status.descriptor { kept.append(descriptor) }
     FileDescriptor.closeAll(except: kept)
+    CurrentThread.setName("ld-luci")
     do throws(Errno) {
       let wake = try ThreadWake()
       lock.lock()

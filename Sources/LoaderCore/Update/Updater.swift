@@ -14,6 +14,10 @@ public final class Updater {
   private let debugFiles: DebugFiles?
   /// Under the program's lock.
   var waiting: WaitingUpdate?
+  /// No object is replaced for the time being (`luci pause`); files that changed meanwhile.
+  var isPaused = false
+  private var postponed: [Int] = []
+  private var desk: AskDesk?
 
   init(_ program: Program) {
     self.program = program
@@ -52,6 +56,10 @@ public final class Updater {
 
   /// In a forked child, whose helper has to put up watches of its own.
   func forgetWatches() {
+    // The copy may be half changed: left as it is.
+    if let desk { _ = Unmanaged.passRetained(desk) }
+    desk = nil
+    isPaused = false
     watched = 0
     isBusy = false
     fixed = []
@@ -103,6 +111,7 @@ public final class Updater {
   /// The helper's main loop. It ends where waiting fails, and where updates are left to `__luci_update`.
   func run(_ watcher: FileWatcher) {
     watchFixed(watcher)
+    openDesk(watcher)
     while true {
       program.lock.lock()
       if program.endsHelperIfAsked() { return program.lock.unlock() }
@@ -119,7 +128,8 @@ public final class Updater {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
         reportFixed(batch.changed)
-        let changed = batch.changed.filter { $0 < all.count }
+        desk?.serve()
+        let changed = takeChanged(batch.changed.filter { $0 < all.count })
         if !changed.isEmpty { update(changed.map { all[$0] }, watcher) }
       } catch {
         var text = Text("no further updates: waiting for changes failed: ")
@@ -140,6 +150,21 @@ public final class Updater {
   func earliest(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
     guard let a, let b else { return a ?? b }
     return min(a, b)
+  }
+
+  /// Without it nobody can ask, and that is all.
+  private func openDesk(_ watcher: FileWatcher) {
+    guard program.settings.answersControl else { return }
+    desk = try? AskDesk(self)
+    watcher.alsoWaitsFor = desk?.channel.requests
+  }
+
+  /// What has changed now and while updates were paused.
+  private func takeChanged(_ changed: [Int]) -> [Int] {
+    postponed += changed.filter { !postponed.contains($0) }
+    if isPaused { return [] }
+    defer { postponed = [] }
+    return postponed
   }
 
   private func watch(_ shared: SharedObject, _ watcher: FileWatcher) {
@@ -176,11 +201,15 @@ public final class Updater {
       for shared in changed { report(.incompatible, shared, cause: "credentials", Text(error.text)) }
       return
     }
-    var candidates = prepareAll(changed, watcher)
+    apply(prepareAll(changed, watcher))
+  }
+
+  /// Binds and commits what was prepared, or puts gates up for it.
+  func apply(_ candidates: [NewVersion]) {
     if candidates.isEmpty { return }
     program.lock.lock()
     defer { program.lock.unlock() }
-    candidates = waitIfNeeded(candidates)
+    let candidates = waitIfNeeded(candidates)
     if candidates.isEmpty { return }
     if candidates.contains(where: { $0.needsProgramThread }) || program.hasHooks { return gate(candidates) }
     let (ready, gated) = bind(candidates)

@@ -39,6 +39,8 @@ public final class FileWatcher {
 
   private let queue: InotifyQueue
   private let wake: FileDescriptor?
+  /// Another descriptor that ends the wait when it can be read; who owns it reads it.
+  var alsoWaitsFor: FileDescriptor?
   private var table: WatchTable
   private var settling: SettleQueue
   private var objects: [Int: Object] = [:]
@@ -115,12 +117,15 @@ public final class FileWatcher {
       if isPausing { end = FileWatcher.earlier(end, pauseEnd) }
       var files: [FileDescriptor] = []
       if let wake { files.append(wake) }
+      if let alsoWaitsFor { files.append(alsoWaitsFor) }
+      let other: UInt = alsoWaitsFor == nil ? 0 : 1 << UInt(files.count - 1)
       if !isPausing { files.append(queue.descriptor) }
       let ready = try FileDescriptor.waitForInput(files, nanoseconds: end.map { $0 > now ? $0 - now : 0 })
       if let wake, ready & 1 != 0 {
         wake.drain()
         return WatchBatch(isWoken: true)
       }
+      if ready & other != 0 { return WatchBatch(isWoken: true) }
       if ready != 0 {
         try look()
         pauseEnd = ClockTime.monotonic() + FileWatcher.pause

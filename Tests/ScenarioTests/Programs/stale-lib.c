@@ -3,7 +3,15 @@
 
 const char *stale_version(void) { return VERSION; }
 
+#ifdef CHANGED
+const char *stale_callback(void) {
+  const char *text = "callback " VERSION;
+  __asm__ volatile("nop" : "+r"(text));
+  return text;
+}
+#else
 const char *stale_callback(void) { return "callback " VERSION; }
+#endif
 
 /* Not inlined, and nothing in it leaves the library's own text. */
 unsigned long stale_loop(volatile int *stop) {

@@ -1,0 +1,171 @@
+import Foundation
+
+/// Why a process could not be asked.
+public enum AskError: Error, Equatable, CustomStringConvertible {
+  case noSuchProcess(Int)
+  case notUnderLuci(Int)
+  case notPermitted(Int)
+  case noAnswer(Int)
+  case refused(String)
+  case malformed(Int)
+  case system(String)
+
+  public var description: String {
+    switch self {
+    case .noSuchProcess(let pid): "there is no process \(pid)"
+    case .notUnderLuci(let pid): "process \(pid) does not run under Luci, or does not answer (LD_CONTROL)"
+    case .notPermitted(let pid): "process \(pid) may be asked by its user and root only"
+    case .noAnswer(let pid): "process \(pid) does not answer"
+    case .refused(let reason): reason
+    case .malformed(let pid): "process \(pid) gave an answer that is not understood"
+    case .system(let text): text
+    }
+  }
+}
+
+/// A process that runs under Luci, found through /proc.
+///
+/// Luci's helper thread is called `ld-luci` and has, in a descriptor table of its own, a memory file named
+/// `ld-luci:N` for answers and, as number N, a pipe for questions. The kernel decides who may open them.
+public struct LuciProcess: Sendable {
+  public let pid: Int
+  private let directory: String
+  private let pipe: String
+  private let file: String
+
+  static let threadName = "ld-luci"
+  private static let fileName = "/memfd:ld-luci:"
+  private static let headerSize = 64
+  private static let answerLimit = 16 << 20
+
+  /// `proc`: where the proc file system is mounted.
+  public init(pid: Int, proc: String = "/proc") throws(AskError) {
+    self.pid = pid
+    let tasks = "\(proc)/\(pid)/task"
+    guard let threads = try? FileManager.default.contentsOfDirectory(atPath: tasks) else {
+      throw .noSuchProcess(pid)
+    }
+    var isForbidden = false
+    for thread in threads where Self.text("\(tasks)/\(thread)/comm") == Self.threadName + "\n" {
+      let descriptors = "\(tasks)/\(thread)/fd"
+      guard let numbers = try? FileManager.default.contentsOfDirectory(atPath: descriptors) else {
+        isForbidden = true
+        continue
+      }
+      for number in numbers {
+        guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(descriptors)/\(number)"),
+          target.hasPrefix(Self.fileName)
+        else { continue }
+        let pipe = target.dropFirst(Self.fileName.count).prefix { $0.isNumber }
+        directory = descriptors
+        file = "\(descriptors)/\(number)"
+        self.pipe = "\(descriptors)/\(pipe)"
+        return
+      }
+    }
+    throw isForbidden ? .notPermitted(pid) : .notUnderLuci(pid)
+  }
+
+  /// All that the caller may see.
+  public static func all(proc: String = "/proc") -> [LuciProcess] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: proc)) ?? []
+    return names.compactMap { Int($0) }.sorted().compactMap { try? LuciProcess(pid: $0, proc: proc) }
+  }
+
+  /// Asks and waits for the answer, which is JSON.
+  public func ask(_ word: String, _ arguments: [String] = [], timeout: Duration = .seconds(5)) throws(AskError)
+    -> Data
+  {
+    let deadline = ContinuousClock.now + timeout
+    let answers = open(file, O_RDONLY | O_CLOEXEC)
+    guard answers >= 0 else { throw failure() }
+    defer { close(answers) }
+    // One asker at a time. The lock goes with the descriptor.
+    while flock(answers, LOCK_EX | LOCK_NB) != 0 {
+      guard errno == EWOULDBLOCK, ContinuousClock.now < deadline else { throw .noAnswer(pid) }
+      usleep(2000)
+    }
+    let identifier = "\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
+    try send(identifier, word, arguments)
+    var pause: UInt32 = 200
+    while ContinuousClock.now < deadline {
+      if let answer = Self.answer(answers, identifier) { return answer }
+      guard FileManager.default.fileExists(atPath: directory) else { throw .noSuchProcess(pid) }
+      usleep(pause)
+      pause = min(pause * 2, 5000)
+    }
+    throw .noAnswer(pid)
+  }
+
+  private func send(_ identifier: String, _ word: String, _ arguments: [String]) throws(AskError) {
+    var question = Data()
+    for field in [identifier, word] + arguments {
+      guard !field.isEmpty, !field.utf8.contains(0) else { throw .system("an argument is empty") }
+      question += Data(field.utf8) + [0]
+    }
+    question += [0]
+    guard question.count <= Int(PIPE_BUF) else { throw .system("the arguments are too long") }
+    let descriptor = open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure() }
+    defer { close(descriptor) }
+    let written = question.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+    guard written == question.count else { throw .noAnswer(pid) }
+  }
+
+  private func failure() -> AskError {
+    switch errno {
+    case EACCES, EPERM: .notPermitted(pid)
+    case ENOENT, ESRCH: .noSuchProcess(pid)
+    default: .system("process \(pid): \(String(cString: strerror(errno)))")
+    }
+  }
+
+  /// The body, once the header has our identifier.
+  private static func answer(_ descriptor: Int32, _ identifier: String) -> Data? {
+    guard let header = bytes(descriptor, at: 0, count: headerSize) else { return nil }
+    let words = String(decoding: header, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+    guard words.count == 2, words[0] == identifier.prefix(40), let length = Int(words[1]), length <= answerLimit
+    else { return nil }
+    return bytes(descriptor, at: headerSize, count: length)
+  }
+
+  private static func bytes(_ descriptor: Int32, at offset: Int, count: Int) -> Data? {
+    var data = Data(count: count)
+    let got = data.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, count, off_t(offset)) }
+    return got == count ? data : nil
+  }
+
+  private static func text(_ file: String) -> String? {
+    guard let handle = FileHandle(forReadingAtPath: file) else { return nil }
+    defer { try? handle.close() }
+    return (try? handle.readToEnd()).map { String(decoding: $0, as: UTF8.self) }
+  }
+}
+
+extension LuciProcess {
+  private struct Reply: Decodable {
+    var error: String?
+  }
+
+  /// The answer as a value; an answer that tells an error is thrown.
+  public func decode<Value: Decodable>(
+    _ type: Value.Type, _ word: String, _ arguments: [String] = [], timeout: Duration = .seconds(5)
+  ) throws(AskError) -> Value {
+    let data = try ask(word, arguments, timeout: timeout)
+    if let reason = (try? JSONDecoder().decode(Reply.self, from: data))?.error { throw .refused(reason) }
+    do { return try JSONDecoder().decode(type, from: data) } catch { throw .malformed(pid) }
+  }
+
+  /// With the process id as the asker sees it, which may be another one than the process's own.
+  public func status(timeout: Duration = .seconds(5)) throws(AskError) -> ProcessStatus {
+    var status = try decode(ProcessStatus.self, "status", timeout: timeout)
+    status.pid = pid
+    return status
+  }
+
+  /// `pause`, `resume`, `undo` and the like.
+  public func order(_ word: String, _ arguments: [String] = [], timeout: Duration = .seconds(5)) throws(AskError) {
+    struct Done: Decodable { var done: Bool }
+    _ = try decode(Done.self, word, arguments, timeout: timeout)
+  }
+}
