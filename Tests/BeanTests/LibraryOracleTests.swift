@@ -8,7 +8,7 @@ import Testing
 /// the directory that LUCI_ORACLE_LIBRARIES names (`tools/oracle` fetches 200 and more).
 @Suite(.timeLimit(.minutes(30))) struct LibraryOracleTests {
   /// Of the system's libraries as many as a short run allows.
-  private static var shortRun: Int { 40 }
+  private static var shortRun: Int { 16 }
 
   private static func libraries() -> [String] {
     let directory = ProcessInfo.processInfo.environment["LUCI_ORACLE_LIBRARIES"]

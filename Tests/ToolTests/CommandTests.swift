@@ -41,6 +41,30 @@ struct CommandTests {
     #expect(code.isEmpty ? codes.isEmpty : codes.contains(code), "\(codes)")
   }
 
+  /// The loader's own answer, word for word.
+  @Test(.enabled(if: ProcessInfo.processInfo.environment["LUCI_LOADER"] != nil, "LUCI_LOADER names no loader"))
+  func checkAsTheLoader() throws {
+    let loader = try #require(ProcessInfo.processInfo.environment["LUCI_LOADER"])
+    let (old, new) = try pair()
+    let text = library.file("text")
+    try "no library".write(toFile: text, atomically: true, encoding: .utf8)
+    for (a, b) in [(old, old), (old, new), (old, text), (text, old)] {
+      for isJSON in [false, true] {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: loader)
+        process.arguments = ["--check"] + (isJSON ? ["--json"] : []) + [a, b]
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        let own = CheckTool.run(a, b, isJSON: isJSON)
+        #expect(own.string == said)
+        #expect(own.code == process.terminationStatus)
+      }
+    }
+  }
+
   @Test func checkErrors() throws {
     let text = library.file("text")
     try "no library".write(toFile: text, atomically: true, encoding: .utf8)

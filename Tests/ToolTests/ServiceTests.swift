@@ -37,7 +37,9 @@ struct ServiceTests {
     let service = try DebugHashService(root: "/nowhere", cache: nil, paths: [])
     let (address, server) = try makeServer(service, kind)
     let stop = Flag()
-    let thread = Thread { server.run { stop.isSet } }
+    // Only that thread uses the server from here on.
+    let handed = Handed(value: server)
+    let thread = Thread { handed.value.run { stop.isSet } }
     thread.start()
     defer { stop.set() }
     let text = try Client.ask(address, "0123456789abcdef\nnonsense\n", lines: 2)
@@ -74,6 +76,9 @@ struct ServiceTests {
     }
   }
 }
+
+/// What another thread takes over.
+struct Handed<Value>: @unchecked Sendable { let value: Value }
 
 final class Flag: @unchecked Sendable {
   private let lock = NSLock()
