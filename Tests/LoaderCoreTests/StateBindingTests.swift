@@ -7,12 +7,14 @@ import Testing
   typealias Run = StateBinding.Run
 
   /// 0x100: 0x1000 further on; 0x110: here; 0x120: 0x2000 further on.
-  static let binding = StateBinding(runs: [
-    Run(range: AddressRange(start: 0x100, count: 16), displacement: 0x1000),
-    Run(range: AddressRange(start: 0x110, count: 16), displacement: 0),
-    Run(range: AddressRange(start: 0x120, count: 16), displacement: 0x2000, hasTakenEnd: false),
-    Run(range: AddressRange(start: 0x130, count: 16), displacement: 0x3000),
-  ])
+  static var binding: StateBinding {
+    StateBinding(runs: [
+      Run(range: AddressRange(start: 0x100, count: 16), displacement: 0x1000),
+      Run(range: AddressRange(start: 0x110, count: 16), displacement: 0),
+      Run(range: AddressRange(start: 0x120, count: 16), displacement: 0x2000, hasTakenEnd: false),
+      Run(range: AddressRange(start: 0x130, count: 16), displacement: 0x3000),
+    ])
+  }
 
   @Test func whatStartsAtABorderCounts() {
     #expect(Self.binding.home(of: 0x10f) == 0x110f)
