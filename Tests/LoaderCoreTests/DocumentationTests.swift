@@ -22,6 +22,15 @@ import Testing
     #expect(text.replacing("\\-", with: "-").replacing("\\(aq", with: "'").contains(help.dropFirst() + ".\n"))
   }
 
+  /// The man page of the loader names each setting with what it means.
+  @Test(arguments: Setting.allCases) func manualPage(setting: Setting) throws {
+    let page = try document("man/ld-luci.so.8").replacingOccurrences(of: "\\", with: "")
+    let name = String(decoding: Bytes(setting.row.name).copy(), as: UTF8.self)
+    let help = String(decoding: Bytes(setting.row.help).copy(), as: UTF8.self)
+    #expect(page.contains(".B \(name)\n"))
+    #expect(page.contains(": \(help)."))
+  }
+
   @Test(arguments: StatusEvent.allCases) func statusEvents(event: StatusEvent) throws {
     let row = [event.code, event.word, event.reason].map { String(decoding: Bytes($0).copy(), as: UTF8.self) }
     #expect(try document("status.md").contains("| `\(row[0])` | \(row[1]) | \(row[2]) |\n"))

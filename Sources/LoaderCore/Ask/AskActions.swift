@@ -10,11 +10,13 @@ extension Updater {
 
   /// Back to the version that was current before, whatever the file holds; nil: done, else why not.
   func undo(_ shared: SharedObject) -> Text? {
-    program.lock.lock()
-    let isPending = program.gatedUpdate?.versions.contains { $0.shared === shared } ?? false
-    if isPending { program.withdrawGate() }
-    program.lock.unlock()
-    if isPending { return nil }
+    program.updateLock.lock()
+    defer { program.updateLock.unlock() }
+    if program.usesUpdatePoint { return Text("the program itself says when objects are replaced") }
+    if isPending(shared) {
+      _ = withdrawPending([])
+      return nil
+    }
     guard let previous = shared.previous, previous !== shared.current, let content = previous.fileContent else {
       return Text("there is no version before this one")
     }
@@ -28,6 +30,13 @@ extension Updater {
     } catch {
       return error.detail
     }
+  }
+
+  /// An update of it waits: for a thread of the program, or until no object of an old layout lives.
+  func isPending(_ shared: SharedObject) -> Bool {
+    program.lock.lock()
+    defer { program.lock.unlock() }
+    return (waiting?.versions ?? program.gatedUpdate?.versions ?? []).contains { $0.shared === shared }
   }
 
   /// Bean's verdict about a file against what runs now, in the words of `ld-luci.so --check --json`.
@@ -44,7 +53,7 @@ extension Updater {
       }
       let verdict = try compare(shared, with: copy.bytes).verdict
       var text = Text()
-      Check.describeJSON(verdict, &text)
+      text.append(json: verdict)
       text.removeLineEnd()
       return text
     } catch {

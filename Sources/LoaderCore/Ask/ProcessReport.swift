@@ -65,8 +65,7 @@ struct ProcessReport {
     if let update = ledger.last(of: shared.path, where: { $0.event == .updated }) {
       fields.add("since", time: update.time)
     }
-    let isPending = program.gatedUpdate?.versions.contains { $0.shared === shared } ?? false
-    fields.add("pending", isPending)
+    fields.add("pending", program.updater?.isPending(shared) ?? false)
     if let last = ledger.last(of: shared.path, where: { $0.event != .reusedOutdated && $0.event != .sameHash }),
       last.event != .updated
     {

@@ -24,14 +24,18 @@ extension FileDescriptor {
     return ready
   }
 
-  /// Waits until it can be read, without taking memory; false: interrupted.
-  static func waitForInput(_ file: FileDescriptor) throws(Errno) -> Bool {
-    var entry = pollfd(fd: file.number, events: Int16(POLLIN), revents: 0)
-    let result = withUnsafeMutablePointer(to: &entry) {
-      luci_syscall6(Int(__NR_ppoll), Int(bitPattern: $0), 1, 0, 0, 8, 0)
+  /// Waits until one of two can be read, without taking memory; 1, 2, 3 for which, 0: interrupted.
+  static func waitForInput(_ first: FileDescriptor, _ second: FileDescriptor) throws(Errno) -> Int {
+    var entries = (
+      pollfd(fd: first.number, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: second.number, events: Int16(POLLIN), revents: 0)
+    )
+    let result = withUnsafeMutablePointer(to: &entries) {
+      luci_syscall6(Int(__NR_ppoll), Int(bitPattern: $0), 2, 0, 0, 8, 0)
     }
-    if result == -Int(EINTR) { return false }
-    return try check(result) > 0
+    if result == -Int(EINTR) { return 0 }
+    _ = try check(result)
+    return (entries.0.revents != 0 ? 1 : 0) + (entries.1.revents != 0 ? 2 : 0)
   }
 
   /// Whether a write of a line would not have to wait, by poll(2).

@@ -10,6 +10,8 @@ final class FaultServer {
   /// Of the helper, which is woken for each use.
   private let helper: Int32
   private let text: UInt64
+  /// Readable when the thread is to end (eventfd2(2)).
+  private let stop: FileDescriptor
 
   private static var textSize: Int { 256 }
 
@@ -17,6 +19,8 @@ final class FaultServer {
     self.helper = helper
     faults = try UserFault()
     do throws(Errno) {
+      stop = FileDescriptor(
+        Int32(try check(luci_syscall2(Int(__NR_eventfd2), 0, Int(O_CLOEXEC | O_NONBLOCK)))))
       ring = try FaultRing()
       text = try Mapping.anonymous(Segments.pageSize, .readWrite)
     } catch {
@@ -29,13 +33,23 @@ final class FaultServer {
   func run() {
     while true {
       do throws(Errno) {
-        if try FileDescriptor.waitForInput(faults.descriptor) == false { continue }
+        switch try FileDescriptor.waitForInput(faults.descriptor, stop) {
+        case 0: continue
+        case 1: break
+        default: return faults.descriptor.close()
+        }
         while let fault = try faults.next() { serve(fault) }
       } catch {
         // Closing is putting everything back: what is registered becomes ordinary memory.
         return faults.descriptor.close()
       }
     }
+  }
+
+  /// On the helper, when nothing is registered any more.
+  func end() {
+    var one: UInt64 = 1
+    _ = withUnsafeBytes(of: &one) { stop.writeOnce(Bytes($0)) }
   }
 
   /// The use is noted before the thread goes on, so that whoever finds no note knows that no code ran.

@@ -66,6 +66,19 @@ final class StaleDetector {
     versions = []
   }
 
+  /// The helper ends: all text is ordinary memory, and the server ends before it. A later helper begins anew.
+  func helperEnds() {
+    releaseAll()
+    guard let server else { return }
+    server.end()
+    let deadline = ClockTime.monotonic() + 1_000_000_000
+    while Process.hasThread(Int(serverThread)), ClockTime.monotonic() < deadline {
+      _ = try? FileDescriptor.waitForInput([], nanoseconds: 20_000)
+    }
+    self.server = nil
+    threadCount = 0
+  }
+
   /// The versions that are watched, as far as they are known by now; on the helper.
   var currentVersions: [OutdatedVersion] {
     takeUses()
@@ -125,9 +138,7 @@ final class StaleDetector {
     }
     switch version.phase {
     case .unwatched: mode == .userfaultfd ? begin(version) : beginProbing(version)
-    case .away,
-      .retired where version.probes != nil:
-      takeHits(of: version)
+    case .away where version.probes != nil, .retired where version.probes != nil: takeHits(of: version)
     case .away: if version.awaySince == nil { takeAwayAgain(version) }
     case .unwatchable, .retired: return
     }

@@ -57,7 +57,8 @@ extension Program {
 
   /// exit(2) of a single thread: the last one of the program ends the process.
   public func beforeThreadExit() {
-    guard hasHelper, !lock.isHeld, Process.programThreadCount(helpers: helperCount) == 1 else { return }
+    // A confined thread may not even look.
+    guard hasHelper, !isConfined, !lock.isHeld, Process.programThreadCount(helpers: helperCount) == 1 else { return }
     _ = stopHelper()
   }
 
@@ -85,19 +86,24 @@ extension Updater {
   static var pollInterval: UInt64 { 1_000_000_000 }
 
   func runByPolling(_ wake: FileDescriptor) {
+    openDesk()
+    var files = [wake]
+    if let desk { files.append(desk.channel.requests) }
     while true {
       program.lock.lock()
       if program.endsHelperIfAsked() { return program.lock.unlock() }
       let known = objects
       program.lock.unlock()
       lookAtFixed()
-      if known.contains(where: { $0.hasNewFile }), settle(known) {
+      if !isPaused, known.contains(where: { $0.hasNewFile }), settle(known) {
         update(known.filter { $0.takeNewFile() }, nil)
       }
       do throws(Errno) {
         let now = ClockTime.monotonic()
-        let end = earliest(stepWaiting(), now + Updater.pollInterval) ?? now
-        if try FileDescriptor.waitForInput([wake], nanoseconds: end > now ? end - now : 0) != 0 { wake.drain() }
+        let step = earliest(stepWaiting(), program.stale?.step(known))
+        let end = earliest(step, now + Updater.pollInterval) ?? now
+        if try FileDescriptor.waitForInput(files, nanoseconds: end > now ? end - now : 0) & 1 != 0 { wake.drain() }
+        desk?.serve()
       } catch {
         return
       }

@@ -83,6 +83,7 @@ extension Program {
     helperStack = runningHelperStack
     hasHelper = false
     helperThread = 0
+    stale?.helperEnds()
     log.afterFork()
     status.afterFork()
     updater?.forgetWatches()

@@ -17,7 +17,7 @@ public final class Updater {
   /// No object is replaced for the time being (`luci pause`); files that changed meanwhile.
   var isPaused = false
   private var postponed: [Int] = []
-  private var desk: AskDesk?
+  private(set) var desk: AskDesk?
 
   init(_ program: Program) {
     self.program = program
@@ -111,7 +111,8 @@ public final class Updater {
   /// The helper's main loop. It ends where waiting fails, and where updates are left to `__luci_update`.
   func run(_ watcher: FileWatcher) {
     watchFixed(watcher)
-    openDesk(watcher)
+    openDesk()
+    watcher.alsoWaitsFor = desk?.channel.requests
     while true {
       program.lock.lock()
       if program.endsHelperIfAsked() { return program.lock.unlock() }
@@ -153,10 +154,8 @@ public final class Updater {
   }
 
   /// Without it nobody can ask, and that is all.
-  private func openDesk(_ watcher: FileWatcher) {
-    guard program.settings.answersControl else { return }
-    desk = try? AskDesk(self)
-    watcher.alsoWaitsFor = desk?.channel.requests
+  func openDesk() {
+    if program.settings.answersControl { desk = try? AskDesk(self) }
   }
 
   /// What has changed now and while updates were paused.
@@ -232,7 +231,7 @@ public final class Updater {
   }
 
   /// An update that still waits for a program thread is taken back, and its objects come into this one.
-  private func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
+  func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
     program.lock.lock()
     defer { program.lock.unlock() }
     guard let versions = waiting?.versions ?? program.gatedUpdate?.versions else { return changed }
@@ -263,7 +262,11 @@ public final class Updater {
       var detail = Text()
       if version.isMigrated { detail.append("state taken over by __luci_serialize and __luci_deserialize; ") }
       detail.appendProof(version.verdict)
-      if !version.verdict.risks.isEmpty {
+      if !version.verdict.variables.isEmpty {
+        detail.append("; ")
+        detail.appendVariables(version.verdict)
+      }
+      if version.hasLayoutRisk {
         var risks = Text()
         risks.appendRisks(version.verdict)
         detail.append("; ")
