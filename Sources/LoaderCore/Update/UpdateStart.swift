@@ -104,7 +104,11 @@ extension Program {
       lock.unlock()
       // Most processes are over by then. Giving inotify's watches up takes the kernel some milliseconds, for which
       // the end of the process would wait; what changes before the watches are there is seen by the files' status.
-      _ = try FileDescriptor.waitForInput([wake.descriptor], nanoseconds: Program.watchDelay)
+      try wake.sleep(nanoseconds: Program.watchDelay) {
+        lock.lock()
+        defer { lock.unlock() }
+        return usesUpdatePoint || isHelperToEnd
+      }
       do throws(Errno) {
         let watcher = try FileWatcher(settleMilliseconds: settings.settleMilliseconds, wake: wake.descriptor)
         updater?.run(watcher)

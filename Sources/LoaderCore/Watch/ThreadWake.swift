@@ -13,6 +13,19 @@ public struct ThreadWake {
     descriptor = try FileDescriptor.signals(Signal.set(of: Signal.wake))
   }
 
+  /// Sleeps for that time, or until it is woken with something to do at once; what else it is woken for (objects that
+  /// were opened) can be seen to afterwards.
+  func sleep(nanoseconds: UInt64, _ isUrgent: () -> Bool) throws(Errno) {
+    let end = ClockTime.monotonic() &+ nanoseconds
+    while true {
+      let now = ClockTime.monotonic()
+      if now >= end { return }
+      if try FileDescriptor.waitForInput([descriptor], nanoseconds: end - now) == 0 { continue }
+      if isUrgent() { return }
+      descriptor.drain()
+    }
+  }
+
   /// From any thread. ESRCH: there is no such thread.
   public static func wake(thread: Int32) throws(Errno) { try Signal.send(Signal.wake, toThread: thread) }
 }
