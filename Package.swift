@@ -43,6 +43,7 @@ let package = Package(
     .executable(name: "ld-luci.so", targets: ["Loader"]),
     .executable(name: "setinterp", targets: ["setinterp"]),
     .executable(name: "luci", targets: ["luci"]),
+    .executable(name: "bean", targets: ["BeanCommand"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -86,8 +87,19 @@ let package = Package(
     .testTarget(name: "LuciControlTests", dependencies: ["LuciControl"]),
     .testTarget(name: "SetinterpTests", dependencies: ["CXattr", "InterpCore", "InterpFile", "ELF", "setinterp"]),
     .testTarget(name: "ELFTests", dependencies: ["ELF"]),
-    // The decoder's oracle, in hosted tests only. Debian has no .pc file for it: the module map names the library.
+    // The decoder's oracle in tests, and the text of instructions in the hosted tool. Debian has no .pc file for it:
+    // the module map names the library.
     .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev"])]),
+    // What the command `bean` does. The target of the command itself can't be called bean: its files would lie beside
+    // those of Bean where names that differ in case only are one.
+    .target(name: "BeanTool", dependencies: ["Bean", "CZydis", "DebugLayout"]),
+    .systemLibrary(name: "CElfutils", providers: [.apt(["libdw-dev"])]),
+    // Debug information. Apart from what imports CKernel: both have their own elf.h.
+    .target(name: "DebugLayout", dependencies: ["CElfutils"]),
+    .executableTarget(
+      name: "BeanCommand",
+      dependencies: ["Bean", "BeanTool", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    .testTarget(name: "ToolTests", dependencies: ["BeanTool", "Bean", "DebugLayout"]),
     .testTarget(name: "BeanTests", dependencies: ["Bean", "CZydis"]),
     .testTarget(name: "LoaderCoreTests", dependencies: ["LoaderCore"]),
     // Runs real programs under the built loader; tools/test names it.

@@ -63,6 +63,9 @@ public struct SymbolTable {
     self.init(entries: entries.slice(at: 0, count: reach) ?? entries, strings: strings)
   }
 
+  /// Bytes of symbols and names together.
+  public var byteCount: Int { entries.count &+ strings.count }
+
   /// Upper bound of the number of symbols.
   public var limit: Int { entries.count / MemoryLayout<Elf64_Sym>.size }
 

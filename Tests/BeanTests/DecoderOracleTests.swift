@@ -1,6 +1,7 @@
-import Bean
 import CZydis
 import Testing
+
+@testable import Bean
 
 /// Bean's decoder against Zydis, over real code and over every opcode.
 @Suite struct DecoderOracleTests {
@@ -60,6 +61,65 @@ import Testing
     print(
       "\(name): \(tally.agreed) agreed, \(tally.different) different, \(tally.refused) refused, \(tally.extra) extra")
     #expect(tally.agreed > 1000 && tally.samples.isEmpty, "\(tally.samples.prefix(40))")
+  }
+
+  /// The quick decoder says nothing, or the same.
+  private static func isSame(_ quick: QuickInstruction, _ found: Instruction?) -> Bool {
+    guard quick.length != 0 else { return true }
+    guard let found, Int(found.length) == quick.length, found.opcode != 0x63 || found.map != 0,
+      found.immediateSize != 8
+    else { return false }
+    switch quick.field {
+    case .none: return !found.isRIPRelative && !found.isRelativeBranch
+    case .memory, .address:
+      let isLEA = found.map == 0 && found.opcode == 0x8d
+      return found.isRIPRelative && quick.place == Int(found.displacementOffset)
+        && isLEA == (quick.field == .address)
+    case .byteDistance, .wordDistance:
+      return found.isRelativeBranch && quick.place == Int(found.immediateOffset)
+        && found.immediateSize == (quick.field == .byteDistance ? 1 : 4)
+    }
+  }
+
+  /// With all prefixes that it takes, all opcodes and all ModRM bytes; and most instructions of a library are quick.
+  @Test func quickDecoder() throws {
+    let prefixes: [[UInt8]] = [
+      [], [0x66], [0xf3], [0xf2], [0x40], [0x48], [0x66, 0x41], [0x66, 0x48], [0xf3, 0x48], [0xf2, 0x44], [0xf0],
+      [0x66, 0x66], [0x48, 0x66], [0x48, 0x41], [0x66, 0xf3], [0x2e],
+    ]
+    for prefix in prefixes {
+      for map in [[], [0x0f]] as [[UInt8]] {
+        for opcode in UInt8.min...UInt8.max {
+          for modRM in UInt8.min...UInt8.max {
+            for sib in [0x05, 0x24, 0xe5] as [UInt8] {
+              let content = prefix + map + [opcode, modRM, sib] + [UInt8](repeating: 0x11, count: 16)
+              content.withUnsafeBytes { (buffer) in
+                let code = Bytes(buffer)
+                let quick = code.quickInstruction(at: 0)
+                if !Self.isSame(quick, InstructionDecoder.decode(code, at: 0)) {
+                  Issue.record("\(content.map { String($0, radix: 16) }): \(quick)")
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+    guard let bytes = TestFile.library("libcrypto.so.3") else { return }
+    let file = try ObjectFile(bytes)
+    var (quickOnes, all) = (0, 0)
+    for function in try FunctionMap(file).functions where function.source == .unwind {
+      let code = try #require(file.image.bytes(at: function.range.start, count: function.range.count))
+      var offset = 0
+      while let found = InstructionDecoder.decode(code, at: offset) {
+        let quick = code.quickInstruction(at: offset)
+        #expect(Self.isSame(quick, found))
+        all += 1
+        if quick.length != 0 { quickOnes += 1 }
+        offset += Int(found.length)
+      }
+    }
+    #expect(quickOnes * 10 > all * 7, "\(quickOnes) of \(all)")
   }
 
   @Test func everyOpcode() {

@@ -62,7 +62,8 @@ import Testing
           let asked = version == nil ? nil : SymbolVersion(named: Bytes(text))
           let result = scope.find(wanted, version: asked, excluding: excluding)
           #expect(result?.index == expected?.symbol)
-          #expect(result.flatMap { definition in objects.firstIndex { $0.object === definition.object } } == expected?.object)
+          let object = result.flatMap { definition in objects.firstIndex { $0.object === definition.object } }
+          #expect(object == expected?.object)
         }
         if excluding.contains(.executable) { return }
         // A run knows versions by number, as objects have them.
@@ -111,6 +112,16 @@ import Testing
     let run = try #require(LookupRun(scope))
     run.makeTable(references: 1 << 20)
     #expect(!run.hasTable)
+  }
+
+  @Test func holdsWords() {
+    var random = Random(seed: 3)
+    let words = (0..<5000).map { _ in random.next() } + [0, 1 << 63]
+    var set = WordSet()
+    #expect(!set.contains(0) && !set.contains(words[0]))
+    for word in words + words { set.insert(word) }
+    #expect(words.allSatisfy { set.contains($0) })
+    #expect((0..<5000).allSatisfy { _ in !set.contains(random.next()) })
   }
 
   @Test func remembersChoices() {

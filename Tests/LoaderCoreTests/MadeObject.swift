@@ -46,8 +46,11 @@ final class MadeObject {
     _ symbols: [Symbol], versions: [String], role: LoadedObject.Role, usesGNUHash: Bool, _ random: inout Random
   ) throws {
     let bucketCount = UInt32(1 + random.below(8))
-    func bucket(_ symbol: Symbol) -> UInt32 { symbol.name.withUnsafeBytes { SymbolName(Bytes($0)).gnuHash % bucketCount } }
-    let sorted = usesGNUHash ? symbols.enumerated().sorted { (bucket($0.1), $0.0) < (bucket($1.1), $1.0) }.map(\.1) : symbols
+    func bucket(_ symbol: Symbol) -> UInt32 { MadeObject.hash(symbol) % bucketCount }
+    var sorted = symbols
+    if usesGNUHash {
+      sorted = symbols.enumerated().sorted { (bucket($0.1), $0.0) < (bucket($1.1), $1.0) }.map(\.1)
+    }
     // References for each version stand before what is hashed.
     let references = (0..<(versions.count + 2)).map { Symbol(name: [], section: 0, value: 0, version: UInt16($0)) }
     let all = [Symbol(name: [], binding: 0, section: 0, value: 0, version: 0)] + references + sorted
@@ -55,7 +58,8 @@ final class MadeObject {
     self.versions = versions
     firstReference = 1
     var writer = Writer()
-    let table = usesGNUHash ? MadeObject.gnuHash(all, first: 1 + references.count, bucketCount) : MadeObject.sysvHash(all)
+    let first = 1 + references.count
+    let table = usesGNUHash ? MadeObject.gnuHash(all, first: first, bucketCount) : MadeObject.sysvHash(all)
     writer.write(all, versions, hash: table, usesGNUHash: usesGNUHash)
     let memory = UnsafeMutableRawPointer.allocate(byteCount: writer.bytes.count, alignment: 16)
     writer.bytes.withUnsafeBytes { memory.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
@@ -70,17 +74,21 @@ final class MadeObject {
   /// Index of an undefined symbol that asks for a version by its index.
   func reference(version: UInt16) -> Int { firstReference + Int(version) }
 
+  private static func hash(_ symbol: Symbol) -> UInt32 {
+    symbol.name.withUnsafeBytes { SymbolName(Bytes($0)).gnuHash }
+  }
+
   private static func gnuHash(_ symbols: [Symbol], first: Int, _ bucketCount: UInt32) -> [UInt32] {
     var bloom = [UInt64](repeating: 0, count: 2)
     var buckets = [UInt32](repeating: 0, count: Int(bucketCount))
     var chains: [UInt32] = []
     for (index, symbol) in symbols.enumerated() where index >= first {
-      let hash = symbol.name.withUnsafeBytes { SymbolName(Bytes($0)).gnuHash }
+      let hash = hash(symbol)
       bloom[Int(hash / 64 % 2)] |= 1 << UInt64(hash % 64) | 1 << UInt64((hash >> 5) % 64)
       if buckets[Int(hash % bucketCount)] == 0 { buckets[Int(hash % bucketCount)] = UInt32(index) }
       let isLast =
         index + 1 == symbols.count
-        || symbols[index + 1].name.withUnsafeBytes { SymbolName(Bytes($0)).gnuHash % bucketCount } != hash % bucketCount
+        || MadeObject.hash(symbols[index + 1]) % bucketCount != hash % bucketCount
       chains.append(isLast ? hash | 1 : hash & ~1)
     }
     return [bucketCount, UInt32(first), 2, 5] + bloom.flatMap { [UInt32(truncatingIfNeeded: $0), UInt32($0 >> 32)] }
@@ -118,7 +126,9 @@ private struct Writer {
       for symbol in symbols { put(symbol.version) }
       align()
       dynamic += [(DT_VERDEF, UInt64(bytes.count)), (DT_VERDEFNUM, UInt64(versions.count))]
-      for (index, version) in versions.enumerated() { putDefinition(version, index, isLast: index + 1 == versions.count) }
+      for (index, version) in versions.enumerated() {
+        putDefinition(version, index, isLast: index + 1 == versions.count)
+      }
       align()
     }
     dynamic.append((DT_SYMTAB, UInt64(bytes.count)))

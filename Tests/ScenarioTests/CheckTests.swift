@@ -24,7 +24,7 @@ struct CheckTests {
   /// The same answer as the running loader's, with the same reason.
   @Test func refusedAsWhileRunning() async throws {
     let counter = try await Counter(in: workspace)
-    let two = try await counter.version("two", flags: ["-DMORE_STATE"])
+    let two = try await counter.version("two", flags: ["-DFIRST=1000"])
     let (ending, seen) = try await check(["--json", counter.library, two])
     #expect(ending == .exit(1))
     let object = try #require(

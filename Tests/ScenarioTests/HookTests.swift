@@ -95,6 +95,22 @@ struct HookTests {
     #expect(try await program.end() == .exit(0))
   }
 
+  /// An object whose layout changes lives on: a later call makes the update.
+  @Test func laterCall() async throws {
+    let two = try await version("two", ["-DRECORD=4480", "-DWITHOUT_HOOKS"])
+    let program = try await start(.direct, ["-DUPDATE_POINT"], first: ["-DWITHOUT_HOOKS"])
+    #expect(try await ask(program, "make") == "made")
+    try replace(two)
+    #expect(try await ask(program, "update") == "update 0")
+    #expect(try await ask(program, "update") == "update 0")
+    #expect(try await ask(program, "call").hasPrefix("one "))
+    #expect(try await ask(program, "free") == "freed")
+    #expect(try await ask(program, "update") == "update 1")
+    #expect(try await ask(program, "call").hasPrefix("two "))
+    #expect(program.threads.count == 1)
+    #expect(try await program.end() == .exit(0))
+  }
+
   // MARK: __luci_serialize, __luci_deserialize
 
   /// State of another layout is the new version's own, set up by its constructor, and filled by the hook.

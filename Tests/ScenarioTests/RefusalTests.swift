@@ -34,7 +34,7 @@ struct RefusalTests {
 
   @Test(
     arguments: [
-      ["-DMORE_STATE"], ["-DFIRST=1000"], ["-DCOUNTER_THREADS=8"], ["-DLESS_EXPORTS"],
+      ["-DFIRST=1000"], ["-DCOUNTER_THREADS=8"], ["-DLESS_EXPORTS"],
     ])
   func incompatibleVersion(flags: [String]) async throws {
     try await refused(["FAILED (new version is incompatible)"]) { counter in

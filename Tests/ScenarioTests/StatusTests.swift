@@ -87,7 +87,7 @@ struct StatusTests {
   @Test func logFileAndLevel() async throws {
     let log = workspace.file("log")
     let (counter, program) = try await start("", ["LD_LOGLEVEL": "7", "LD_LOGFILE": log])
-    try workspace.replace(counter.library, with: try await counter.version("two", flags: ["-DMORE_STATE"]))
+    try workspace.replace(counter.library, with: try await counter.version("two", flags: ["-DFIRST=1000"]))
     try await program.wait(for: "a line in the log") { _ in
       (try? workspace.contents(log)).flatMap {
         String(decoding: $0, as: UTF8.self).contains(Counter.name) ? true : nil

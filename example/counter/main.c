@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "counter.h"
 
@@ -30,6 +31,7 @@ int main(int argc, char **argv) {
   const char *how = "";
   unsigned long mine = 0, sum = 0;
   setvbuf(stdout, NULL, _IOLBF, 0);
+  alarm(60); /* whatever happens, it ends */
   for (size_t i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, run, (void *)i);
   for (int seen = 0; seen < wanted;) {
     const struct counts counts = count();

@@ -41,6 +41,7 @@ static void load(const char *directory) {
 
 int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IOLBF, 0);
+  alarm(60); /* whatever happens, it ends */
   load(argv[1]);
   printf("%d plugins\n", count);
   for (int left = argc - 2; left > 0;) {

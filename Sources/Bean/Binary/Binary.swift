@@ -20,7 +20,7 @@ public final class Binary {
     sections = try file.sections()
     regions = try RegionMap(file, sections)
     relocations = try RelocationIndex(file)
-    symbols = try SymbolIndex(file, sections)
+    symbols = try SymbolIndex(file, sections, debug)
     state = StateLayout(file, regions)
     slotNames = SlotNames(regions, relocations, symbols)
     (map, code) = try Binary.decode(file, slotNames)

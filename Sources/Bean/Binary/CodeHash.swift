@@ -17,7 +17,10 @@ struct CodeHash {
       combine(bytes.load(UInt64.self, at: index) ?? 0)
       index &+= 8
     }
-    if index < to {
+    if index < to, index > from {
+      // The last eight bytes: some of them once more.
+      combine(bytes.load(UInt64.self, at: to &- 8) ?? 0)
+    } else if index < to {
       var rest: UInt64 = 0
       while index < to {
         rest = rest << 8 | UInt64(bytes[index])

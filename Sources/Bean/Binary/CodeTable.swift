@@ -52,32 +52,56 @@ public struct CodeTable {
   /// code model, where the value is a distance that the linker filled in.
   public private(set) var wideImmediates: [(address: UInt64, value: UInt64)] = []
 
+  /// Of `functions`, once they are sorted.
+  private var places = FunctionIndex.empty
+
   /// Decodes functions that are not in the table yet.
   mutating func add(_ found: [FoundFunction], _ file: ObjectFile, _ context: SlotNames) {
     functions.reserveCapacity(functions.count + found.count)
+    if references.isEmpty {
+      // One reference for 26 bytes of code, as libraries have it: less copying than growing step by step.
+      var size: UInt64 = 0
+      for function in found { size &+= function.range.count }
+      references.reserveCapacity(Int(min(size, UInt64(file.bytes.count))) / 24)
+    }
     for function in found {
       let bytes = file.image.bytes(at: function.range.start, count: function.range.count) ?? .empty
-      decode(bytes, function, context)
+      // Where what follows is in the file as well, the last instructions are decoded as quickly as the others.
+      let ahead = file.image.bytes(
+        at: function.range.start, count: function.range.count &+ UInt64(QuickInstruction.window))
+      decode(bytes, ahead ?? bytes, function, context)
     }
   }
 
   /// Where branches lead from functions of the table to where none of it is.
   func branchTargets(_ known: [FoundFunction]) -> [UInt64] {
     var found: [UInt64] = []
+    let places = FunctionIndex(count: known.count) { known[$0].range }
     for function in functions where !function.isLinkage {
       for reference in references[function.first..<function.end] where reference.kind == .branch {
-        guard reference.target != found.last, FunctionMap.index(in: known, containing: reference.target) == nil
-        else { continue }
+        guard reference.target != found.last, !CodeTable.isKnown(reference.target, known, places) else { continue }
         found.append(reference.target)
       }
     }
     return found
   }
 
-  /// To be called once all functions were added.
-  mutating func sort() { functions.sort { $0.range.start < $1.range.start } }
+  private static func isKnown(_ address: UInt64, _ known: [FoundFunction], _ places: FunctionIndex) -> Bool {
+    guard let first = places.first(for: address) else {
+      return places.isEmpty && FunctionMap.index(in: known, containing: address) != nil
+    }
+    var index = first
+    while index < known.count, known[index].range.end <= address { index &+= 1 }
+    return index < known.count && known[index].range.contains(address)
+  }
 
-  private mutating func decode(_ bytes: Bytes, _ function: FoundFunction, _ context: SlotNames) {
+  /// To be called once all functions were added.
+  mutating func sort() {
+    functions.sort { $0.range.start < $1.range.start }
+    places = FunctionIndex(count: functions.count) { functions[$0].range }
+  }
+
+  private mutating func decode(_ bytes: Bytes, _ ahead: Bytes, _ function: FoundFunction, _ context: SlotNames) {
     let range = function.range
     let first = references.count
     var hash = CodeHash()
@@ -85,15 +109,19 @@ public struct CodeTable {
     var offset = 0
     var hasLoad = false
     while offset < bytes.count {
+      let quick = ahead.quickInstruction(at: offset)
+      if quick.length != 0, offset &+ quick.length <= bytes.count {
+        if quick.field != .none, let reference = reference(quick, at: offset, in: range, bytes) {
+          combine(reference, &hash, &hashed, bytes, range.start, context)
+        }
+        offset &+= quick.length
+        continue
+      }
       guard let instruction = InstructionDecoder.decode(bytes, at: offset),
         instruction.length != 0, offset &+ Int(instruction.length) <= bytes.count
       else { break }
       if let reference = reference(instruction, at: range.start &+ UInt64(offset), in: range, bytes, offset) {
-        let position = Int(reference.field &- range.start)
-        hash.combine(bytes, from: hashed, to: position)
-        hashed = position &+ Int(reference.size)
-        if reference.kind != .branch { hash.combine(context.hash(ofSlot: reference.target)) }
-        references.append(reference)
+        combine(reference, &hash, &hashed, bytes, range.start, context)
       } else if instruction.immediateSize == 8 {
         noteImmediate(bytes, offset &+ Int(instruction.immediateOffset), at: range.start &+ UInt64(offset))
       }
@@ -107,6 +135,38 @@ public struct CodeTable {
         range: range, hash: hash.value, first: first, end: references.count,
         isDecoded: offset == bytes.count && UInt64(bytes.count) == range.count,
         source: function.source, mayReadRelativeTable: hasLoad))
+  }
+
+  @inline(__always)
+  private mutating func combine(
+    _ reference: CodeReference, _ hash: inout CodeHash, _ hashed: inout Int, _ bytes: Bytes, _ start: UInt64,
+    _ context: SlotNames
+  ) {
+    let position = Int(reference.field &- start)
+    hash.combine(bytes, from: hashed, to: position)
+    hashed = position &+ Int(reference.size)
+    if reference.kind != .branch { hash.combine(context.hash(ofSlot: reference.target)) }
+    references.append(reference)
+  }
+
+  /// The field of a common instruction; nil where it is a branch inside the function.
+  @inline(__always)
+  private func reference(
+    _ quick: QuickInstruction, at offset: Int, in range: AddressRange, _ bytes: Bytes
+  ) -> CodeReference? {
+    let place = offset &+ quick.place
+    let end = range.start &+ UInt64(truncatingIfNeeded: offset &+ quick.length)
+    let isByte = quick.field == .byteDistance
+    let distance =
+      isByte ? Int64(bytes.load(Int8.self, at: place) ?? 0) : Int64(bytes.load(Int32.self, at: place) ?? 0)
+    let target = end &+ UInt64(bitPattern: distance)
+    let isBranch = isByte || quick.field == .wordDistance
+    if isBranch && range.contains(target) { return nil }
+    let size = isByte ? 1 : 4
+    return CodeReference(
+      field: range.start &+ UInt64(truncatingIfNeeded: place), target: target,
+      kind: isBranch ? .branch : quick.field == .address ? .address : .memory, size: UInt8(size),
+      trailing: UInt8(truncatingIfNeeded: quick.length &- quick.place &- size))
   }
 
   /// The position-dependent field of an instruction at `address`, if it has one.
@@ -151,6 +211,11 @@ public struct CodeTable {
   }
 
   public func index(containing address: UInt64) -> Int? {
+    if let first = places.first(for: address) {
+      var index = first
+      while index < functions.count, functions[index].range.end <= address { index &+= 1 }
+      return index < functions.count && functions[index].range.contains(address) ? index : nil
+    }
     var low = 0
     var high = functions.count
     while low < high {

@@ -29,14 +29,15 @@ public struct SymbolIndex {
 
   /// By index of .dynsym.
   public let entries: [Entry]
-  /// Indices of exports, sorted by hash.
+  /// Indices of exports, sorted by hash, and these hashes.
   private let exportOrder: [Int32]
+  private let exportHashes: [UInt64]
   /// Sorted by address.
   public let named: [Named]
 
   /// Throws `symbolTable` where the names are longer, taken together, than any file of this size can need.
-  public init(_ file: ObjectFile, _ sections: Sections) throws(ELFError) {
-    var budget = file.bytes.count &* 4 &+ 65536
+  public init(_ file: ObjectFile, _ sections: Sections, _ debugSymbols: SymbolTable? = nil) throws(ELFError) {
+    var budget = (file.bytes.count &+ (debugSymbols?.byteCount ?? 0)) &* 4 &+ 65536
     var all: [Entry] = []
     let count = min(try file.dynamicSymbolCount(), file.symbols.limit)
     all.reserveCapacity(count)
@@ -57,7 +58,8 @@ public struct SymbolIndex {
       return a != b ? a < b : $0 < $1
     }
     exportOrder = order
-    named = try SymbolIndex.names(file, sections, all, &budget)
+    exportHashes = order.map { all[Int($0)].hash }
+    named = try SymbolIndex.names(debugSymbols ?? file.staticSymbols(sections), all, &budget)
   }
 
   static func hash(_ name: Bytes, _ version: Bytes) -> UInt64 {
@@ -69,13 +71,13 @@ public struct SymbolIndex {
   }
 
   private static func names(
-    _ file: ObjectFile, _ sections: Sections, _ dynamic: [Entry], _ budget: inout Int
+    _ table: SymbolTable?, _ dynamic: [Entry], _ budget: inout Int
   ) throws(ELFError) -> [Named] {
     var found: [Named] = []
     for entry in dynamic where isPlace(entry.symbol) {
       found.append(Named(entry.name, entry.symbol, isLocal: false))
     }
-    if let table = file.staticSymbols(sections) {
+    if let table {
       for index in 0..<table.limit {
         guard let symbol = table[index], isPlace(symbol) else { continue }
         let name = table.name(of: symbol) ?? .empty
@@ -98,11 +100,10 @@ public struct SymbolIndex {
     var high = exportOrder.count
     while low < high {
       let middle = (low + high) / 2
-      if entries[Int(exportOrder[middle])].hash < hash { low = middle + 1 } else { high = middle }
+      if exportHashes[middle] < hash { low = middle + 1 } else { high = middle }
     }
-    while low < exportOrder.count {
+    while low < exportOrder.count, exportHashes[low] == hash {
       let entry = entries[Int(exportOrder[low])]
-      guard entry.hash == hash else { return nil }
       if entry.name == name, entry.version == version { return entry }
       low += 1
     }

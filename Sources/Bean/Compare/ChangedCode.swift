@@ -95,11 +95,3 @@ extension Comparison {
 extension Binary {
   func isInState(_ address: UInt64) -> Bool { state.span.contains(address) && regions.kind(of: address) == .state }
 }
-
-extension StateMapping {
-  /// The new version's address of an old one in state.
-  func new(for old: UInt64) -> UInt64? {
-    for piece in pieces where old >= piece.old && old < piece.oldEnd { return piece.new.start &+ (old &- piece.old) }
-    return nil
-  }
-}

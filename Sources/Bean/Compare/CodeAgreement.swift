@@ -11,16 +11,21 @@ extension Comparison {
 
   private func compareReferences(_ oldIndex: Int, _ newIndex: Int) {
     let (left, right) = (old.code.functions[oldIndex], new.code.functions[newIndex])
+    if isByVariable, old.registersNoClones(left), new.registersNoClones(right) { return }
     for step in 0..<(right.end &- right.first) {
       let (a, b) = (old.code.references[left.first &+ step], new.code.references[right.first &+ step])
       if a.kind == .branch { continue }
-      switch agreement(a.target, b.target) {
+      switch agreement(a.target, b.target, isAddress: b.kind == .address) {
       case .same: break
       // Not the same function after all; nothing is said about state.
       case .otherConstant: matches.pair(oldIndex, newIndex, isEqual: false)
       case .otherVariable where right.source == .gap && hasSameDistance(a, b):
         // Data between functions that decodes: a real reference would have changed with the distance.
         refuted.insert(b.field)
+      case .otherVariable where isByVariable && matches.isByOrder[newIndex]:
+        // Functions that are alike, but not each other's: what they refer to is found by address.
+        matches.pair(oldIndex, newIndex, isEqual: false)
+        return
       case .otherVariable:
         refuse(
           Refusal(
@@ -36,10 +41,10 @@ extension Comparison {
 
   private enum Agreement { case same, otherConstant, otherVariable }
 
-  private func agreement(_ a: UInt64, _ b: UInt64) -> Agreement {
+  private func agreement(_ a: UInt64, _ b: UInt64, isAddress: Bool) -> Agreement {
     let isState = (old.isStateReference(a), new.isStateReference(b))
     if isState.0 || isState.1 {
-      return newOwnsState || mapping.agrees(new: b, old: a) ? .same : .otherVariable
+      return newOwnsState || mapping.agrees(new: b, old: a, isAddress: isAddress) ? .same : .otherVariable
     }
     let kinds = (old.regions.kind(of: a), new.regions.kind(of: b))
     if kinds.0 == .got, kinds.1 == .got {

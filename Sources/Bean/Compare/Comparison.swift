@@ -10,6 +10,10 @@ final class Comparison {
   var refuted: Set<UInt64> = []
   /// Searches through a whole section that may still be made.
   var searchBudget = 64
+  /// Homes are found variable by variable, since sections differ.
+  var isByVariable = false
+  /// What became of each variable; empty where sections are shared as a whole.
+  var variables: [VariablePair] = []
   var reasons: [Refusal] = []
   var missingExports: [MissingExport] = []
   /// Reasons found, of which only the first `maximumReasons` are kept.
@@ -25,10 +29,29 @@ final class Comparison {
     matches = FunctionMatcher(old, new).match
   }
 
+  /// With what is known already.
+  init(_ old: Binary, _ new: Binary, _ matches: FunctionMatch, _ mapping: StateMapping) {
+    self.old = old
+    self.new = new
+    self.matches = matches
+    self.mapping = mapping
+  }
+
   func refuse(_ refusal: Refusal) {
     reasonCount += 1
     reasonKinds |= 1 << UInt32(refusal.kind.rawValue)
     if reasons.count < Comparison.maximumReasons { reasons.append(refusal) }
+  }
+
+  /// Puts reasons that another comparison of the same versions found in front of its own, but for those that it has
+  /// as well.
+  func put(_ earlier: Comparison) {
+    let missing = earlier.reasons.filter { (reason) in
+      !reasons.contains { $0.kind == reason.kind && $0.new?.address == reason.new?.address }
+    }
+    reasons = Array((missing.prefix(Comparison.maximumReasons / 2) + reasons).prefix(Comparison.maximumReasons))
+    reasonKinds |= earlier.reasonKinds
+    reasonCount += missing.count + (earlier.reasonCount - earlier.reasons.count)
   }
 
   /// Do an old and a new code address mean the same: the same offset in matched functions, if it is not their

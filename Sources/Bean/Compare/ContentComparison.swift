@@ -26,9 +26,9 @@ struct ContentComparison {
     budget = 2 &* UInt64(old.file.bytes.count &+ new.file.bytes.count) &+ 65536
   }
 
-  /// All state sections with their counterparts.
+  /// All state that is shared, with its counterpart.
   mutating func compareState() {
-    for piece in comparison.mapping.pieces {
+    for piece in comparison.mapping.pieces where piece.kind == .shared {
       compare(old: piece.old, new: piece.new.start, count: piece.new.count, root: nil)
       finishPending()
     }
@@ -146,7 +146,8 @@ struct ContentComparison {
   }
 
   private mutating func isSameAddress(_ a: UInt64, _ b: UInt64, _ root: Pair) -> Bool {
-    if comparison.mapping.isSame(new: b, old: a) { return true }
+    // Relocation goes by what starts at an address, not by what ends there.
+    if comparison.mapping.old(for: b) == a { return true }
     let (left, right) = (old.regions.region(containing: a), new.regions.region(containing: b))
     guard let left, let right else {
       return left == nil && right == nil && old.place(at: a).isSame(as: new.place(at: b))

@@ -34,6 +34,21 @@ struct ExtentMap {
     marks[index][Int(offset / 64)] |= 1 << (offset % 64)
   }
 
+  /// The nearest address at or before `address`, in its section, that anything refers to.
+  func start(before address: UInt64) -> UInt64? {
+    guard let index = binary.regions.index(containing: address), !marks[index].isEmpty else { return nil }
+    let base = binary.regions.regions[index].range.start
+    var word = Int((address &- base) / 64)
+    guard word < marks[index].count else { return nil }
+    var bits = marks[index][word] & (UInt64.max >> (63 &- (address &- base) % 64))
+    while bits == 0 {
+      word -= 1
+      guard word >= 0 else { return nil }
+      bits = marks[index][word]
+    }
+    return base &+ UInt64(word) &* 64 &+ UInt64(63 &- bits.leadingZeroBitCount)
+  }
+
   /// Number of bytes from `address` on; 0 where it does not lie in read-only or RELRO data.
   func extent(at address: UInt64) -> UInt64 {
     guard let index = binary.regions.index(containing: address), !marks[index].isEmpty else { return 0 }

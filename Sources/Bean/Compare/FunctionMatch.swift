@@ -1,3 +1,5 @@
+import CKernel
+
 /// Which function of the new version stands for which one of the old.
 public struct FunctionMatch {
   /// Index in the old version's table, by new index; -1: none, the function was added.
@@ -5,14 +7,18 @@ public struct FunctionMatch {
   public private(set) var newOfOld: [Int32]
   /// By new index: the pair is the same but for position-dependent fields.
   public private(set) var isEqual: [Bool]
+  /// By new index: matched by nothing but the order among others with the same code.
+  public private(set) var isByOrder: [Bool]
 
   init(oldCount: Int, newCount: Int) {
     oldOfNew = [Int32](repeating: -1, count: newCount)
     newOfOld = [Int32](repeating: -1, count: oldCount)
     isEqual = [Bool](repeating: false, count: newCount)
+    isByOrder = [Bool](repeating: false, count: newCount)
   }
 
-  mutating func pair(_ old: Int, _ new: Int, isEqual equal: Bool) {
+  mutating func pair(_ old: Int, _ new: Int, isEqual equal: Bool, isByOrder weak: Bool = false) {
+    isByOrder[new] = weak
     oldOfNew[new] = Int32(truncatingIfNeeded: old)
     newOfOld[old] = Int32(truncatingIfNeeded: new)
     isEqual[new] = equal
@@ -21,10 +27,28 @@ public struct FunctionMatch {
   mutating func countAsChanged(_ new: Int) { isEqual[new] = false }
 
   func areFree(_ old: Int, _ new: Int) -> Bool { newOfOld[old] < 0 && oldOfNew[new] < 0 }
+
+  /// Nothing but their order, if anything, says what they belong to.
+  func areLoose(_ old: Int, _ new: Int) -> Bool {
+    (newOfOld[old] < 0 || isByOrder[Int(newOfOld[old])]) && (oldOfNew[new] < 0 || isByOrder[new])
+  }
+
+  /// Takes two functions from whatever they were matched with.
+  mutating func free(_ old: Int, _ new: Int) {
+    if newOfOld[old] >= 0 {
+      let other = Int(newOfOld[old])
+      (oldOfNew[other], isEqual[other], newOfOld[old]) = (-1, false, -1)
+    }
+    if oldOfNew[new] >= 0 {
+      newOfOld[Int(oldOfNew[new])] = -1
+      (oldOfNew[new], isEqual[new]) = (-1, false)
+    }
+  }
 }
 
 /// Matches the functions of two versions: by exported name, by local name, by code that exists once in both, by the
-/// order of equal code between those, and last, one changed function alone between two matched neighbours.
+/// calls of functions that are equal, by the order of equal code between those, and last, one changed function alone
+/// between two matched neighbours.
 struct FunctionMatcher {
   let old: Binary
   let new: Binary
@@ -38,12 +62,34 @@ struct FunctionMatcher {
     matchLocalNames()
     matchLinkage()
     matchUnique()
+    matchCallees(match.isEqual.indices.filter { match.isEqual[$0] })
+    matchCallees(matchPointers())
+    matchCallees(matchCalleesOfChanged())
     matchInOrder()
   }
 
-  private mutating func pair(_ oldIndex: Int, _ newIndex: Int) {
+  private mutating func pair(_ oldIndex: Int, _ newIndex: Int, isByOrder: Bool = false) {
     guard match.areFree(oldIndex, newIndex) else { return }
-    match.pair(oldIndex, newIndex, isEqual: isSameCode(oldIndex, newIndex))
+    match.pair(oldIndex, newIndex, isEqual: isSameCode(oldIndex, newIndex), isByOrder: isByOrder)
+  }
+
+  /// What equal functions call at the same place is the same function, if its code is: that tells functions with the
+  /// same code from each other.
+  private mutating func matchCallees(_ callers: [Int]) {
+    var pending = callers
+    while let caller = pending.popLast() {
+      let left = old.code.functions[Int(match.oldOfNew[caller])]
+      let right = new.code.functions[caller]
+      for step in 0..<(right.end &- right.first) {
+        let (a, b) = (old.code.references[left.first &+ step], new.code.references[right.first &+ step])
+        guard b.kind == .branch, let oldIndex = old.code.index(startingAt: a.target),
+          let newIndex = new.code.index(startingAt: b.target), match.areFree(oldIndex, newIndex),
+          isSameCode(oldIndex, newIndex)
+        else { continue }
+        match.pair(oldIndex, newIndex, isEqual: true)
+        pending.append(newIndex)
+      }
+    }
   }
 
   private mutating func matchExports() {
@@ -59,6 +105,65 @@ struct FunctionMatcher {
   private mutating func matchLocalNames() {
     let (left, right) = (FunctionMatcher.localNames(old), FunctionMatcher.localNames(new))
     FunctionMatcher.forEachUniquePair(left, right) { pair($0, $1) }
+  }
+
+  /// The same of changed functions, where the surroundings of the call occur once. Returns new indices.
+  private mutating func matchCalleesOfChanged() -> [Int] {
+    var found: [Int] = []
+    for index in new.code.functions.indices where match.oldOfNew[index] >= 0 && !match.isEqual[index] {
+      let function = new.code.functions[index]
+      let right = ReferenceContext.all(new, function) { (reference) in
+        guard reference.kind == .branch, let target = new.code.index(startingAt: reference.target) else {
+          return false
+        }
+        return match.oldOfNew[target] < 0
+      }
+      if right.isEmpty { continue }
+      let before = old.code.functions[Int(match.oldOfNew[index])]
+      let left = ReferenceContext.all(old, before) { $0.kind == .branch }
+      var pairs: [(Int, Int)] = []
+      ReferenceContext.forEachPair(left, right) { (a, b) in
+        guard let oldIndex = old.code.index(startingAt: a.target), let newIndex = new.code.index(startingAt: b.target)
+        else { return }
+        pairs.append((oldIndex, newIndex))
+      }
+      for (oldIndex, newIndex) in pairs where match.areFree(oldIndex, newIndex) && isSameCode(oldIndex, newIndex) {
+        match.pair(oldIndex, newIndex, isEqual: true)
+        found.append(newIndex)
+      }
+    }
+    return found
+  }
+
+  /// What exported objects point to at the same place is the same function, if its code is. Returns new indices.
+  private mutating func matchPointers() -> [Int] {
+    var found: [Int] = []
+    for entry in new.symbols.entries where entry.isExport && entry.symbol.isObject && entry.symbol.size >= 8 {
+      guard let other = old.symbols.export(entry.name, entry.version, hash: entry.hash), other.symbol.isObject,
+        other.symbol.size == entry.symbol.size
+      else { continue }
+      let (a, b) = (other.symbol.value, entry.symbol.value)
+      var (i, j) = (old.relocations.lowerBound(a), new.relocations.lowerBound(b))
+      while i < old.relocations.entries.count, j < new.relocations.entries.count {
+        let (before, after) = (old.relocations.entries[i], new.relocations.entries[j])
+        let (from, to) = (before.address &- a, after.address &- b)
+        guard from < entry.symbol.size, to < entry.symbol.size else { break }
+        if from == to, let index = pairPointers(before, after) { found.append(index) }
+        if from <= to { i += 1 }
+        if to <= from { j += 1 }
+      }
+    }
+    return found
+  }
+
+  private mutating func pairPointers(_ a: RelocationIndex.Entry, _ b: RelocationIndex.Entry) -> Int? {
+    guard a.type == UInt32(R_X86_64_RELATIVE), b.type == a.type,
+      let oldIndex = old.code.index(startingAt: UInt64(bitPattern: a.addend)),
+      let newIndex = new.code.index(startingAt: UInt64(bitPattern: b.addend)), match.areFree(oldIndex, newIndex),
+      isSameCode(oldIndex, newIndex)
+    else { return nil }
+    match.pair(oldIndex, newIndex, isEqual: true)
+    return newIndex
   }
 
   private static func localNames(_ binary: Binary) -> [Keyed] {
@@ -104,6 +209,10 @@ struct FunctionMatcher {
 
   /// Is all code the same but for position-dependent fields? Hashes can be made to collide; bytes can't.
   func isSameCode(_ oldIndex: Int, _ newIndex: Int) -> Bool {
+    FunctionMatcher.isSameCode(old, oldIndex, new, newIndex)
+  }
+
+  static func isSameCode(_ old: Binary, _ oldIndex: Int, _ new: Binary, _ newIndex: Int) -> Bool {
     let (left, right) = (old.code.functions[oldIndex], new.code.functions[newIndex])
     guard left.hash == right.hash, left.isDecoded, right.isDecoded, left.range.count == right.range.count,
       left.end &- left.first == right.end &- right.first,
@@ -206,7 +315,9 @@ extension FunctionMatcher {
     guard !left.isEmpty, !right.isEmpty else { return }
     FunctionMatcher.forEachGroup(left, right) { (a, b) in
       guard a.count == b.count else { return }
-      for step in 0..<a.count { pair(left[a.lowerBound + step].index, right[b.lowerBound + step].index) }
+      for step in 0..<a.count {
+        pair(left[a.lowerBound + step].index, right[b.lowerBound + step].index, isByOrder: true)
+      }
     }
     pairLeftover(left, right)
   }
@@ -222,6 +333,6 @@ extension FunctionMatcher {
       if newRest >= 0 { return }
       newRest = candidate.index
     }
-    if oldRest >= 0, newRest >= 0 { pair(oldRest, newRest) }
+    if oldRest >= 0, newRest >= 0 { pair(oldRest, newRest, isByOrder: true) }
   }
 }

@@ -20,7 +20,8 @@ extension Comparison {
         refuseSize(.stateSize, home, area)
         continue
       }
-      pieces.append(StateMapping.Piece(new: area.range, old: home.range.start, name: area.name))
+      pieces.append(
+        StateMapping.Piece(new: area.range, old: home.range.start, name: area.name, tail: area.range.start))
     }
     for index in oldAreas.indices where !taken[index] { refuseSize(.stateSize, oldAreas[index], nil) }
     mapping = StateMapping(pieces: pieces)
@@ -51,7 +52,7 @@ extension Comparison {
     }
   }
 
-  private static func localVariables(_ binary: Binary) -> [Keyed] {
+  static func localVariables(_ binary: Binary) -> [Keyed] {
     var found: [Keyed] = []
     for index in binary.symbols.named.indices {
       let name = binary.symbols.named[index]

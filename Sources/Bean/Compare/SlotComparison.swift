@@ -20,7 +20,8 @@ extension Comparison {
     if a.type == UInt32(R_X86_64_RELATIVE) {
       let (from, to) = (UInt64(bitPattern: a.addend), UInt64(bitPattern: b.addend))
       if old.regions.kind(of: from) == .state || new.regions.kind(of: to) == .state {
-        return mapping.isSame(new: to, old: from)
+        // Relocation goes by what starts at an address, not by what ends there.
+        return mapping.old(for: to) == from
       }
       return old.regions.kind(of: from).isLike(new.regions.kind(of: to))
     }
@@ -36,9 +37,18 @@ extension Comparison {
   /// elsewhere: then they are each other's, changed.
   func pairByPlace(old oldAddress: UInt64, new newAddress: UInt64) -> Bool {
     guard let oldIndex = old.code.index(startingAt: oldAddress),
-      let newIndex = new.code.index(startingAt: newAddress), matches.areFree(oldIndex, newIndex)
+      let newIndex = new.code.index(startingAt: newAddress)
     else { return false }
-    matches.pair(oldIndex, newIndex, isEqual: false)
+    if matches.areFree(oldIndex, newIndex) {
+      matches.pair(oldIndex, newIndex, isEqual: false)
+      return true
+    }
+    // Among functions with the same code, a pointer at the same place says more than their order.
+    guard matches.areLoose(oldIndex, newIndex), FunctionMatcher.isSameCode(old, oldIndex, new, newIndex) else {
+      return false
+    }
+    matches.free(oldIndex, newIndex)
+    matches.pair(oldIndex, newIndex, isEqual: true)
     return true
   }
 }

@@ -41,6 +41,8 @@ struct BindingProof {
     let writable = BindingProof.writable(new.file.segments)
     for index in new.code.functions.indices {
       let function = new.code.functions[index]
+      // They compare an address with itself, whichever it is.
+      if comparison.isByVariable, new.registersNoClones(function) { continue }
       for position in function.first..<function.end {
         let reference = new.code.references[position]
         if new.isStateReference(reference.target) {
@@ -56,25 +58,56 @@ struct BindingProof {
   private mutating func take(_ reference: CodeReference, _ position: Int, _ index: Int) {
     // Code that nothing in the file calls code is believed only if both versions agree on it.
     let isTrusted = new.code.functions[index].source != .gap || comparison.matches.isEqual[index]
-    guard isTrusted, reference.size == 4, let home = home(of: reference, position, index) else {
-      return refuse(at: reference.field, reaching: reference.target)
+    guard isTrusted, reference.size == 4 else { return refuse(at: reference.field, reaching: reference.target) }
+    let place = counterpart(of: position, index)
+    switch home(of: reference, place?.target) {
+    case .at(let home):
+      patches.append(
+        Patch(
+          fieldAddress: reference.field, instructionEnd: reference.instructionEnd, newTarget: reference.target,
+          oldTarget: home, oldField: place?.field ?? 0, isAddress: reference.kind == .address))
+    case .own: break
+    case .ambiguous where comparison.isByVariable && isStart(reference, index):
+      guard case .at(let home) = comparison.mapping.home(for: reference.target, isAddress: false) else { break }
+      patches.append(
+        Patch(
+          fieldAddress: reference.field, instructionEnd: reference.instructionEnd, newTarget: reference.target,
+          oldTarget: home))
+    case .none, .ambiguous: refuse(at: reference.field, reaching: reference.target)
     }
-    patches.append(
-      Patch(
-        fieldAddress: reference.field, instructionEnd: reference.instructionEnd, newTarget: reference.target,
-        oldTarget: home))
   }
 
   /// In a function that is the same, the old version says itself what is meant, also at the border of two sections.
-  private func home(of reference: CodeReference, _ position: Int, _ index: Int) -> UInt64? {
-    if comparison.matches.isEqual[index], reference.kind != .branch {
-      let before = comparison.old.code.functions[Int(comparison.matches.oldOfNew[index])]
-      let step = position &- new.code.functions[index].first
-      let target = comparison.old.code.references[before.first &+ step].target
-      if comparison.mapping.agrees(new: reference.target, old: target) { return target }
+  private func home(of reference: CodeReference, _ before: UInt64?) -> StateMapping.Home {
+    let isAddress = reference.kind == .address
+    if let before {
+      if let own = comparison.mapping.piece(containing: reference.target), own.kind == .content,
+        own.old &+ (reference.target &- own.new.start) == before
+      {
+        return .own
+      }
+      if comparison.mapping.agrees(new: reference.target, old: before, isAddress: isAddress) { return .at(before) }
     }
-    guard case .at(let home) = comparison.mapping.home(for: reference.target) else { return nil }
-    return home
+    return comparison.mapping.home(for: reference.target, isAddress: isAddress)
+  }
+
+  /// An address that code takes between two variables: of the one that starts there, since the function accesses it
+  /// there, or has nothing to do with the one that ends there?
+  private func isStart(_ reference: CodeReference, _ index: Int) -> Bool {
+    guard let tail = comparison.mapping.tail(before: reference.target) else { return true }
+    let function = new.code.functions[index]
+    let touched = AddressRange(start: tail, end: reference.target)
+    if !new.code.references[function.first..<function.end].contains(where: { touched.contains($0.target) }) {
+      return true
+    }
+    return new.accessesAtOnce(reference, in: function)
+  }
+
+  /// The same reference of the same function in the old version.
+  private func counterpart(of position: Int, _ index: Int) -> CodeReference? {
+    guard comparison.matches.isEqual[index], new.code.references[position].kind != .branch else { return nil }
+    let before = comparison.old.code.functions[Int(comparison.matches.oldOfNew[index])]
+    return comparison.old.code.references[before.first &+ (position &- new.code.functions[index].first)]
   }
 
   /// An address in writable memory that belongs to nothing, or in the GOT where no slot is that code takes the
@@ -163,6 +196,7 @@ struct BindingProof {
     case .refuted: return true
     case .confirmed(let home):
       // Where the instruction ends does not matter: the displacement changes by the distance to the home.
+      if let piece = comparison.mapping.piece(containing: reached), piece.kind != .shared { return true }
       patches.append(
         Patch(
           fieldAddress: field, instructionEnd: field &+ 4 &+ (reached &- target), newTarget: reached, oldTarget: home)

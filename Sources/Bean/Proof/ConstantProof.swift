@@ -4,7 +4,7 @@ import CKernel
 /// the metadata of Swift.
 extension BindingProof {
   /// More words than this that look like references are not looked at one by one, but count against the proof.
-  static var maximumConstantCandidates: Int { 256 }
+  static var maximumConstantCandidates: Int { 1 << 14 }
 
   mutating func scanConstants() {
     guard !new.state.areas.isEmpty else { return }
@@ -27,6 +27,10 @@ extension BindingProof {
     if isComplete { doubtful = doubtful.filter { testimony($0.address, $0.target) != .refuted } }
     // Decoding all code once more is the dearest question: it comes last.
     guard !doubtful.isEmpty, new.usesRelativeTables else { return }
+    if isComplete {
+      let other = OtherConstants(new)
+      doubtful = doubtful.filter { !other.explains($0.address) }
+    }
     for candidate in isComplete ? doubtful[...] : doubtful.prefix(1) {
       refuse(at: candidate.address, reaching: candidate.target)
     }

@@ -8,8 +8,17 @@ public struct Patch: Equatable {
   public let newTarget: UInt64
   /// The same place in the old version.
   public let oldTarget: UInt64
+  /// The displacement of the same instruction in the old version; 0: not known.
+  public let oldField: UInt64
+  /// The address is only computed.
+  public let isAddress: Bool
 
-  public init(fieldAddress: UInt64, instructionEnd: UInt64, newTarget: UInt64, oldTarget: UInt64) {
+  public init(
+    fieldAddress: UInt64, instructionEnd: UInt64, newTarget: UInt64, oldTarget: UInt64, oldField: UInt64 = 0,
+    isAddress: Bool = false
+  ) {
+    self.oldField = oldField
+    self.isAddress = isAddress
     self.fieldAddress = fieldAddress
     self.instructionEnd = instructionEnd
     self.newTarget = newTarget

@@ -22,16 +22,23 @@ public enum Bean {
       verdict.reasonCount = 1
       return verdict
     }
-    let comparison = Comparison(old, new)
+    var comparison = Comparison(old, new)
     if countsChangesForCallers { comparison.countChangesForCallers() }
+    let matches = comparison.matches
     comparison.compareLayout()
     // Where sections have other sizes, all that follows would only say so again, for each variable.
-    let isComparable = comparison.reasonCount == 0
-    if isComparable {
-      comparison.compareVariables()
-      comparison.compareCode()
-      comparison.compareChangedCode()
-      compareContent(comparison)
+    var isComparable = comparison.reasonCount == 0
+    if isComparable { compareState(comparison) }
+    if comparison.reasonCount != 0, !old.state.areas.isEmpty, !comparison.hooksTakeState {
+      let detailed = Comparison.byVariables(old, new, matches)
+      compareState(detailed)
+      // Of sections with the same sizes, what differs in them is what a user has to know (and may let pass).
+      if detailed.reasonCount == 0 || !isComparable {
+        // Why it would not do section by section, and then why not variable by variable.
+        if detailed.reasonCount != 0 { detailed.put(comparison) }
+        comparison = detailed
+        isComparable = true
+      }
     }
     comparison.compareThreads()
     comparison.compareConstructors()
@@ -60,6 +67,13 @@ public enum Bean {
     return nil
   }
 
+  private static func compareState(_ comparison: Comparison) {
+    comparison.compareVariables()
+    comparison.compareCode()
+    comparison.compareChangedCode()
+    compareContent(comparison)
+  }
+
   private static func compareContent(_ comparison: Comparison) {
     let (before, after) = (comparison.old.state.threads, comparison.new.state.threads)
     let image = min(before?.fileSize ?? 0, after?.fileSize ?? 0)
@@ -86,6 +100,7 @@ public enum Bean {
     verdict.reasons = comparison.reasons
     verdict.reasonCount = comparison.reasonCount
     verdict.mapping = comparison.mapping
+    verdict.variables = comparison.variables
     verdict.newOwnsState = comparison.newOwnsState
     verdict.missingExports = comparison.missingExports
     verdict.reasonKinds = comparison.reasonKinds

@@ -11,6 +11,10 @@ public struct Refusal {
     case stateContent
     /// A variable with a name lies elsewhere or has another size.
     case variableMoved
+    /// A variable with a home of its own would need more room than there is.
+    case variableGrown
+    /// A variable of the new version may be new, or one of those that the old version has.
+    case variableUnplaced
     /// The same code refers to another variable.
     case codeDisagrees
     /// Thread-local storage has another size, alignment or use.
@@ -32,6 +36,8 @@ public struct Refusal {
       case .stateSize: "state-size"
       case .stateContent: "state-content"
       case .variableMoved: "variable-moved"
+      case .variableGrown: "variable-grown"
+      case .variableUnplaced: "variable-unplaced"
       case .codeDisagrees: "code-disagrees"
       case .threadLayout: "tls-layout"
       case .constructorChanged: "constructor-changed"

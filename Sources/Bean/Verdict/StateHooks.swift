@@ -8,7 +8,7 @@ extension Comparison {
         reasonKinds,
         of: [
           .stateSize, .stateContent, .variableMoved, .codeDisagrees, .constructorChanged, .bindingUnproved,
-          .largeModel,
+          .largeModel, .variableGrown, .variableUnplaced,
         ])
       && old.exportsFunction("__luci_serialize")
       && new.exportsFunction("__luci_deserialize") && old.threadImage == new.threadImage

@@ -33,6 +33,8 @@ public struct Verdict {
   var reasonKinds: UInt32 = 0
   /// Where each state section of the new version has its home.
   public internal(set) var mapping: StateMapping = .empty
+  /// What became of each variable, where sections as a whole could not be shared; else empty.
+  public internal(set) var variables: [VariablePair] = []
   /// The old version has no state: the new one's own is used, nothing is bound.
   public internal(set) var newOwnsState = false
   /// State stands in the way, and both versions have the hooks that take it over: the new version's own is used, and

@@ -23,6 +23,8 @@ extension Text {
     case .stateSize: appendSizes(refusal)
     case .stateContent: appendContent(refusal)
     case .variableMoved: appendMoved(refusal)
+    case .variableGrown: appendGrown(refusal)
+    case .variableUnplaced: appendUnplaced(refusal)
     case .codeDisagrees: appendDisagreement(refusal)
     case .threadLayout: appendThreads(refusal)
     case .constructorChanged: appendConstructor(refusal)
@@ -72,6 +74,21 @@ extension Text {
     if let place = refusal.new { append(place) }
     append(" of ")
     append(decimal: refusal.newValue ?? 0)
+  }
+
+  private mutating func appendGrown(_ refusal: Refusal) {
+    if let place = refusal.old { append(place) }
+    append(" has room for ")
+    append(decimal: refusal.oldValue ?? 0)
+    append(" bytes, in the new version ")
+    if let place = refusal.new { append(place) }
+    append(" may have ")
+    append(decimal: refusal.newValue ?? 0)
+  }
+
+  private mutating func appendUnplaced(_ refusal: Refusal) {
+    if let place = refusal.new { append(place) }
+    append(" is new, or a variable of the old version: nothing tells")
   }
 
   private mutating func appendDisagreement(_ refusal: Refusal) {
@@ -139,6 +156,20 @@ extension Text {
     append(" of ")
     append(decimal: counters.candidates)
     append(" candidates explained")
+  }
+
+  /// "variables: 311 kept, 12 moved, 0 with own content, 3 new, 1 gone", where they were matched one by one.
+  public mutating func appendVariables(_ verdict: Verdict) {
+    append("variables: ")
+    let kinds: [(VariablePair.Kind, StaticString)] = [
+      (.kept, " kept, "), (.moved, " moved, "), (.content, " with own content, "), (.new, " new, "), (.gone, " gone"),
+    ]
+    for (kind, text) in kinds {
+      var count: UInt64 = 0
+      for pair in verdict.variables where pair.kind == kind { count += 1 }
+      append(decimal: count)
+      append(text)
+    }
   }
 
   /// A name from a file: control characters would break lines or steer a terminal, and appear as "?".

@@ -53,7 +53,7 @@ extension Updater {
       }
       let verdict = try compare(shared, with: copy.bytes).verdict
       var text = Text()
-      Check.describeJSON(verdict, &text)
+      text.append(json: verdict)
       text.removeLineEnd()
       return text
     } catch {

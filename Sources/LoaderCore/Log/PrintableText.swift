@@ -21,9 +21,4 @@ extension Text {
   public mutating func append(printable path: Path) {
     path.withBytes { append(printable: $0, limit: Path.maximum) }
   }
-
-  /// The text as bytes, valid for the call.
-  public func withBytes<R>(_ body: (Bytes) -> R) -> R {
-    bytes.withUnsafeBytes { body(Bytes($0)) }
-  }
 }

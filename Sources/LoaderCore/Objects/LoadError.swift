@@ -10,6 +10,8 @@ public struct LoadError: Error {
     case symbolNotFound
     case versionNotFound
     case noSpaceNear
+    /// Code of a newer version computes an address between two variables that live apart.
+    case ambiguousHome
     case staticTLSExhausted
     case unsupportedRelocation(UInt32)
     case relocationOverflow
@@ -91,6 +93,7 @@ public struct LoadError: Error {
       object.write(to: &text)
       text.append(")")
     case .noSpaceNear: text.append(": no free memory within 2 GiB of the library's data")
+    case .ambiguousHome: text.append(": an address may belong to either of two variables")
     case .staticTLSExhausted: text.append(": cannot allocate memory in static TLS block")
     case .unsupportedRelocation(let type):
       text.append(": unexpected reloc type 0x")

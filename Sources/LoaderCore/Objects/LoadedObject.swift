@@ -83,6 +83,9 @@ public final class LoadedObject {
   public var stateOwner: LoadedObject { stateHome ?? self }
   /// The way from this version's state to the home of that state; nil for a first version.
   public var binding: StateBinding?
+  /// Homes of addresses that code computes from the variable before the one that they are in (the end of an array),
+  /// by the address of the displacement in the file.
+  public var derivedHomes: [UInt64: UInt64] = [:]
 
   public init(
     role: Role, path: Path, name: [UInt8], bias: UInt64, segments: Segments, image: Image, status: FileStatus?
@@ -217,41 +220,5 @@ extension Symbol {
     case STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_TLS, STT_GNU_IFUNC: return true
     default: return false
     }
-  }
-}
-
-/// How a newer version's references to state lead to that state's home (DESIGN, "State has one home").
-public struct StateBinding {
-  /// A run of state of the new version and how far its home is away, both in memory addresses.
-  public struct Run {
-    public let range: AddressRange
-    public let displacement: UInt64
-
-    public init(range: AddressRange, displacement: UInt64) {
-      self.range = range
-      self.displacement = displacement
-    }
-  }
-
-  /// Ascending. The end address of a run counts to it, since pointers one past an array have it.
-  public let runs: [Run]
-
-  public init(runs: [Run]) { self.runs = runs }
-
-  /// Where the variable at `address` of this version lives; the same address for all that is no state.
-  public func home(of address: UInt64) -> UInt64 {
-    for run in runs where run.range.contains(address) { return address &+ run.displacement }
-    for run in runs where run.range.end == address { return address &+ run.displacement }
-    return address
-  }
-
-  /// The same for addresses that code computes from a variable, which may lie a little outside of all state.
-  public func home(derived address: UInt64) -> UInt64 {
-    let near = home(of: address)
-    if near != address { return near }
-    for run in runs where address &- (run.range.start &- 64) <= run.range.count &+ 128 {
-      return address &+ run.displacement
-    }
-    return address
   }
 }

@@ -26,7 +26,8 @@ public enum ObjectMapper {
     do throws(Errno) {
       // Where the segments follow each other without gaps, the first one's mapping is made as large as all, and the
       // others come over it.
-      let first = !isOwn && place == 0 && segments.isDense && segments.alignment <= pageSize ? segments.loads.first : nil
+      let isFree = !isOwn && place == 0 && segments.alignment <= pageSize
+      let first = isFree && segments.isDense ? segments.loads.first : nil
       let start: UInt64
       if let first {
         start = try Mapping.file(

@@ -58,16 +58,11 @@ final class NamesAhead {
       }
       names[slot] = name
     }
-    prefetch(first)
-    if let second { prefetch(second) }
-  }
-
-  private func prefetch(_ run: LookupRun) {
-    guard run.hasTable else { return }
-    for slot in 0..<count { run.prefetchSlot(names[slot]) }
-    var found = InlineArray<16, LookupRun.Ahead>(repeating: LookupRun.Ahead())
-    for slot in 0..<count { found[slot] = run.prefetchSymbol(names[slot]) }
-    for slot in 0..<count { run.prefetchName(found[slot]) }
+    names.span.withUnsafeBufferPointer { buffer in
+      let filled = UnsafeBufferPointer(rebasing: buffer[..<count])
+      first.prefetch(filled)
+      second?.prefetch(filled)
+    }
   }
 
   /// The name of the symbol at `index`, where it was read; symbols are asked for in the order of the relocations.

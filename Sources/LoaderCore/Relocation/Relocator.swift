@@ -63,9 +63,9 @@ public struct Relocator<Context: RelocationContext> {
   let context: Context
   public var deferred = DeferredRelocations()
   /// An indirect function of the host could not be resolved: its slots hold 0.
-  public private(set) var lacksHostFunction = false
-  private var lastSymbolIndex = -1
-  private var lastResult: Resolution?
+  public internal(set) var lacksHostFunction = false
+  var lastSymbolIndex = -1
+  var lastResult: Resolution?
   /// Tables of the object, at hand.
   let symbols: SymbolTable
   private let bias: UInt64
@@ -127,9 +127,21 @@ public struct Relocator<Context: RelocationContext> {
         ProcessMemory.store(binding?.home(of: value) ?? value, at: field)
       } else if relocation.type != UInt32(R_X86_64_NONE) {
         shortcut?.ahead.read(table, index)
-        try apply(relocation, index: index, isPLT: isPLT)
+        if try !applyShort(relocation) { try apply(relocation, index: index, isPLT: isPLT) }
       }
     }
+  }
+
+  /// The three types that nearly all relocations with symbols have, where the short way knows the address.
+  @inline(__always)
+  private mutating func applyShort(_ relocation: Relocation) throws(LoadError) -> Bool {
+    let type = Int32(truncatingIfNeeded: relocation.type)
+    guard type == R_X86_64_GLOB_DAT || type == R_X86_64_JUMP_SLOT || type == R_X86_64_64,
+      let address = address(of: relocation, withoutPLT: type == R_X86_64_JUMP_SLOT)
+    else { return false }
+    let addend = type == R_X86_64_64 ? UInt64(bitPattern: relocation.addend) : 0
+    ProcessMemory.store(address &+ addend, at: try place8(relocation))
+    return true
   }
 
   /// Relative relocations come first and ascend: where they fill their pages well, these are made writable in one go.
@@ -202,10 +214,6 @@ public struct Relocator<Context: RelocationContext> {
 
   private mutating func storeSymbol(_ relocation: Relocation, addend: UInt64) throws(LoadError) {
     let slot = try place8(relocation)
-    if let address = address(of: relocation, withoutPLT: false) {
-      ProcessMemory.store(address &+ addend, at: slot)
-      return
-    }
     let target = try resolve(relocation, excluding: [])
     if target.isIndirect {
       deferred.indirect.append(.init(slot: slot, resolver: target.address, addend: addend))
@@ -217,10 +225,6 @@ public struct Relocator<Context: RelocationContext> {
   private mutating func storeJumpSlot(_ relocation: Relocation, index: Int) throws(LoadError) {
     let slot = try place8(relocation)
     if let resolver = context.lookUpAtEachCall, leavesToPLT(slot, resolver) { return }
-    if let address = address(of: relocation, withoutPLT: true) {
-      ProcessMemory.store(address, at: slot)
-      return
-    }
     if let handler = context.missingFunctionHandler, !object.dynamic.bindsNow, !object.bindsNow {
       // A lazily bound program may lack functions that it never calls: the slot then stays with its PLT entry,
       // which leads through GOT[2] to the handler, with GOT[1] and the relocation's index on the stack.
@@ -289,70 +293,5 @@ public struct Relocator<Context: RelocationContext> {
       throw LoadError(.relocationOverflow, object.path, position: relocation.offset)
     }
     ProcessMemory.store(UInt32(truncatingIfNeeded: value), at: field)
-  }
-}
-
-extension Relocator {
-  private func symbol(_ relocation: Relocation) throws(LoadError) -> Symbol {
-    guard let symbol = symbols[relocation.symbolIndex] else {
-      throw LoadError(.malformed(ELFError(.symbolIndex, at: relocation.offset)), object.path)
-    }
-    return symbol
-  }
-
-  /// Finds what a relocation refers to. Successive relocations often name the same symbol: the last is kept.
-  mutating func resolve(
-    _ relocation: Relocation, excluding: Scope.Exclusion
-  ) throws(LoadError) -> Resolution {
-    let index = relocation.symbolIndex
-    if index == 0 { return Resolution() }
-    if index == lastSymbolIndex, excluding.isEmpty, let lastResult { return lastResult }
-    let symbol = try self.symbol(relocation)
-    let result = try lookUp(symbol, index: index, excluding: excluding)
-    if excluding.isEmpty {
-      lastSymbolIndex = index
-      lastResult = result
-    }
-    return result
-  }
-
-  private mutating func lookUp(_ symbol: Symbol, index: Int, excluding: Scope.Exclusion) throws(LoadError)
-    -> Resolution
-  {
-    if symbol.isLocal || (symbol.visibility != STV_DEFAULT && !symbol.isUndefined) {
-      return resolution(Definition(object: object, index: index, symbol: symbol))
-    }
-    guard let name = symbols.hashedName(of: symbol) else {
-      throw LoadError(.malformed(ELFError(.stringTable, at: symbol.nameOffset)), object.path)
-    }
-    let bytes = name.bytes
-    let version = object.versions.version(of: index)
-    let found = context.definition(of: name, version: version, from: object, excluding: excluding)
-    if found == nil || found?.object.role == .host, let own = context.interposer(for: bytes) {
-      return Resolution(address: own, size: 0, definition: nil, isIndirect: false)
-    }
-    guard let found else {
-      if symbol.isWeak { return Resolution() }
-      var error = LoadError(.symbolNotFound, object.path, subject: bytes)
-      if let version { error.file = version.name.copy() }
-      throw error
-    }
-    let chosen = found.symbol.isUnique ? context.uniqueDefinition(found, bytes) : found
-    if chosen.object.isOpened { object.noteBinding(to: chosen.object) }
-    return resolution(chosen)
-  }
-
-  private mutating func resolution(_ definition: Definition) -> Resolution {
-    let symbol = definition.symbol
-    if symbol.isIFunc, !symbol.isUndefined {
-      if definition.object.role == .host {
-        let chosen = context.resolveHostFunction(at: definition.address)
-        if chosen == nil { lacksHostFunction = true }
-        return Resolution(address: chosen ?? 0, size: symbol.size, definition: definition)
-      }
-      return Resolution(
-        address: definition.address, size: symbol.size, definition: definition, isIndirect: true)
-    }
-    return Resolution(address: definition.address, size: symbol.size, definition: definition)
   }
 }

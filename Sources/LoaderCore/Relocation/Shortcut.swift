@@ -45,9 +45,11 @@ final class Shortcut {
 }
 
 extension Relocator {
-  /// nil: an object whose own symbols come first, or scopes that are not made ready.
+  /// nil: an object whose own symbols come first, scopes that are not made ready, or LD_BIND_NOT.
   static func shortcut(for object: LoadedObject, _ context: Context) -> Shortcut? {
-    guard !object.isSymbolic, let run = context.lookupRun, let global = Shortcut.Way(run, object) else { return nil }
+    guard !object.isSymbolic, context.lookUpAtEachCall == nil, let run = context.lookupRun,
+      let global = Shortcut.Way(run, object)
+    else { return nil }
     let isComplete = context.lookupRunIsComplete
     guard let scope = object.localScope else { return Shortcut(object, global, nil, isComplete: isComplete) }
     let local = scope.run.flatMap { Shortcut.Way($0, object) }

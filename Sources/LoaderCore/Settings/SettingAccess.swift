@@ -48,6 +48,9 @@ extension Settings {
   public var debugSymbols: Path? { flag(.debugSymbols) ? path(.debugSymbolsRoot) : nil }
   public var refusesLayoutRisks: Bool { value(of: .layoutCheck).number == 1 }
   public var waitsForLayouts: Bool { value(of: .layoutCheck).number == 2 }
+  public var debugHashAddress: DebugHashAddress? {
+    value(of: .debugHash).text.withUnsafeBytes { DebugHashAddress(Bytes($0)) }
+  }
   public var trustsFiles: Bool { flag(.trustFiles) }
 
   var outdatedDetection: StaleDetector.Mode {

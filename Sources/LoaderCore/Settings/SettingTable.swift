@@ -3,7 +3,7 @@ public enum Setting: UInt8, CaseIterable, Sendable {
   case logLevel, logFile, logFileAppend, logTimeAbsolute
   case statusInfo, earlyStatusInfo, statusFormat
   case dynamicUpdate, dynamicDlupdate, settleTime, useMtime, skipIdentical, forceUpdate, relaxCheck, dependencyCheck
-  case layoutCheck, relocateCheck, relocateOutdated, debugSymbols, debugSymbolsRoot, trustFiles
+  case layoutCheck, debugHash, relocateCheck, relocateOutdated, debugSymbols, debugSymbolsRoot, trustFiles
   case detectOutdated, detectOutdatedDelay, retireTime, control
   case libraryPath, libraryConf, preload, exclude, path, bindNow, bindNot, dynamicWeak
   case debug, debugOutput, showArgs, showAuxv, showEnv, traceLoadedObjects
@@ -27,6 +27,8 @@ public enum SettingKind: Equatable, Sendable {
   case policy
   /// `disabled`, `userfaultfd`, `uprobes` or `uprobes_deps`.
   case detection
+  /// `unix:/path`, `tcp:HOST:PORT` or `udp:HOST:PORT`.
+  case address
   case path
   /// Several names; separated by the bytes that the accessor knows.
   case list
@@ -88,6 +90,9 @@ extension Setting {
     case .layoutCheck:
       SettingRow(
         "LD_LAYOUT_CHECK", .policy, "wait", "what to do where structures seem to have another layout")
+    case .debugHash:
+      SettingRow(
+        "LD_DEBUG_HASH", .address, "", "service that knows from debug information whether types have the same layout")
     case .relocateCheck:
       SettingRow(
         "LD_RELOCATE_CHECK", .flag, "1", "pointers that the program has changed stay as they are at an update")
@@ -195,6 +200,7 @@ extension SettingKind {
     case .format: return Text("text|json")
     case .policy: return Text("wait|report|refuse")
     case .detection: return Text("disabled|userfaultfd|uprobes|uprobes_deps")
+    case .address: return Text("unix:/PATH|tcp:HOST:PORT|udp:HOST:PORT")
     case .path: return Text("PATH")
     case .list: return Text("LIST")
     }

@@ -44,6 +44,9 @@ struct SettingValue {
       let words: [StaticString] = ["disabled", "userfaultfd", "uprobes", "uprobes_deps"]
       guard let index = words.firstIndex(where: { bytes == Bytes($0) }) else { return nil }
       number = UInt64(index)
+    case .address:
+      guard DebugHashAddress(bytes) != nil else { return nil }
+      text = bytes.copy()
     case .path:
       guard bytes.count < Path.maximum else { return nil }
       text = bytes.copy()

@@ -74,7 +74,9 @@ public enum Executable {
   /// The short way for nearly all programs: what the file's beginning tells of is mapped, and the rest read there. nil:
   /// the file has to be looked at as a whole, if only for what is wrong with it.
   private static func openMapped(_ file: OpenedFile, _ path: Path) throws(LoadError) -> Opened? {
-    guard let (header, segments) = file.segments, segments.dynamic != nil, segments.interpreter != nil else { return nil }
+    guard let (header, segments) = file.segments, segments.dynamic != nil, segments.interpreter != nil else {
+      return nil
+    }
     let place = header.kind == .executable ? segments.span.start : 0
     let bias = try ObjectMapper.map(segments, of: file.descriptor, at: place, path: path)
     guard
@@ -89,8 +91,8 @@ public enum Executable {
     object.programHeaders = bias &+ (segments.programHeadersAddress ?? 0)
     object.programHeaderCount = UInt64(header.programHeaderCount)
     return Opened(
-      object: object, entry: bias &+ header.entry, interpreter: Path(InterpreterRecord(area)?.original ?? interpreter),
-      directory: file.resolvedPath.directory)
+      object: object, entry: bias &+ header.entry,
+      interpreter: Path(InterpreterRecord(area)?.original ?? interpreter), directory: file.resolvedPath.directory)
   }
 
   /// A name without a slash is looked up as given, then in PATH.

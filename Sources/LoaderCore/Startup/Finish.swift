@@ -10,6 +10,7 @@ extension Program {
     readHostObjects()
     lock.identifyByThreadPointer()
     updateLock.identifyByThreadPointer()
+    tlsModules.identifyThreadsByPointer()
     gates.setTLS(tls.threadPointerBase, host.tlsGetAddress)
     gates.setThreadAtExit(host.threadAtExit)
     try checkVersions(of: graph.objects)

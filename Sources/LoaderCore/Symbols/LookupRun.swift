@@ -159,29 +159,23 @@ public final class LookupRun {
 
   /// A look-up waits for memory several times: the table's slot, the symbol, its version, its name. Whoever knows what
   /// is looked up soon asks for these steps in advance, for several names at a time, and they wait together.
-  struct Ahead {
-    var object = -1
-    var symbol = 0
-  }
-
-  @inline(__always)
-  func prefetchSlot(_ name: SymbolName) { table?.prefetch(name.gnuHash) }
-
-  @inline(__always)
-  func prefetchSymbol(_ name: SymbolName) -> Ahead {
-    guard let table else { return Ahead() }
-    var cursor = table.cursor(name.gnuHash)
-    guard let entry = table.next(&cursor) else { return Ahead() }
-    sources[entry.object].symbols.prefetch(entry.symbol)
-    sources[entry.object].versionIndices.prefetch(at: UInt64(entry.symbol) &* 2)
-    return Ahead(object: entry.object, symbol: entry.symbol)
-  }
-
-  @inline(__always)
-  func prefetchName(_ ahead: Ahead) {
-    guard ahead.object >= 0 else { return }
-    let symbols = sources[ahead.object].symbols
-    if let symbol = symbols[ahead.symbol] { symbols.prefetchName(of: symbol) }
+  func prefetch(_ names: UnsafeBufferPointer<SymbolName>) {
+    guard let table else { return }
+    for name in names { table.prefetch(name.gnuHash) }
+    var found = InlineArray<16, (object: Int, symbol: Int)>(repeating: (-1, 0))
+    sources.withUnsafeBufferPointer { sources in
+      for index in 0..<min(names.count, 16) {
+        var cursor = table.cursor(names[index].gnuHash)
+        guard let entry = table.next(&cursor) else { continue }
+        found[index] = entry
+        sources[entry.object].symbols.prefetch(entry.symbol)
+        sources[entry.object].versionIndices.prefetch(at: UInt64(entry.symbol) &* 2)
+      }
+      for index in 0..<min(names.count, 16) where found[index].object >= 0 {
+        let symbols = sources[found[index].object].symbols
+        if let symbol = symbols[found[index].symbol] { symbols.prefetchName(of: symbol) }
+      }
+    }
   }
 }
 

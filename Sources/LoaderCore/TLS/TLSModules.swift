@@ -35,6 +35,9 @@ public final class TLSModules {
   private var sweepCount = TLSModules.minimumSweepCount
   private var sweepBytes = TLSModules.minimumSweepBytes
 
+  /// When threads have thread pointers.
+  func identifyThreadsByPointer() { lock.identifyByThreadPointer() }
+
   static var minimumSweepCount: Int { 32 }
   static var minimumSweepBytes: UInt64 { 4 << 20 }
 

@@ -23,7 +23,7 @@ public final class EntryStubs {
 
   /// Hashes of the names of functions whose address some object has in a word of its own: the program may compare
   /// it with what dlsym returns.
-  private var exposed: Set<UInt64> = []
+  private var exposed = WordSet()
   private var examined = 0
   /// Stubs of objects that are gone.
   private var unused: [(entry: UInt64, slot: UInt64)] = []

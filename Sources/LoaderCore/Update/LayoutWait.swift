@@ -4,21 +4,21 @@ import CKernel
 extension Updater {
   /// What of a batch goes on at once. Under the lock.
   func waitIfNeeded(_ candidates: [NewVersion]) -> [NewVersion] {
-    guard program.settings.waitsForLayouts, candidates.contains(where: { !$0.verdict.risks.isEmpty }) else {
+    guard program.settings.waitsForLayouts, candidates.contains(where: { $0.hasLayoutRisk }) else {
       return candidates
     }
     if program.hasKnownHeap, let update = WaitingUpdate(candidates) {
       waiting = update
       return []
     }
-    for candidate in candidates where !candidate.verdict.risks.isEmpty {
+    for candidate in candidates where candidate.hasLayoutRisk {
       var detail = Text()
       detail.appendRisks(candidate.verdict)
       detail.append("; whether any is alive can't be seen here")
       refuse(candidate.shared, UpdateFailure(.incompatible, "layout-risk", detail))
       candidate.discard(room)
     }
-    return candidates.filter { $0.verdict.risks.isEmpty }
+    return candidates.filter { !$0.hasLayoutRisk }
   }
 
   /// Does what is due. Returns when there is more to do; nil: nothing waits.

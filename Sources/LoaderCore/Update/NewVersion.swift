@@ -14,7 +14,12 @@ struct NewVersion {
   /// It brings libraries with constructors.
   var needsProgramThread = false
 
+  /// Whoever knows says that structures have the same layout.
+  var isLayoutKnown = false
+
   var old: LoadedObject { shared.current }
+  /// Objects that old code made may not suit this version.
+  var hasLayoutRisk: Bool { !isLayoutKnown && !verdict.risks.isEmpty }
 }
 
 /// Why an update was not made, in the words of status lines.
@@ -69,7 +74,7 @@ extension NewVersion {
     object.openCount = old.openCount
     object.constructorsRun = !isMigrated
     if !verdict.newOwnsState && !isMigrated {
-      object.binding = binding(of: object, to: old, verdict.mapping)
+      object.binding = binding(of: object, to: old, verdict.mapping.pieces)
       object.stateHome = old.stateOwner
     }
     return object
@@ -95,17 +100,22 @@ extension NewVersion {
     throw LoadError(.noSpaceNear, shared.path)
   }
 
-  private static func binding(
-    of object: LoadedObject, to old: LoadedObject, _ mapping: StateMapping
+  /// What the old version is bound to, the new one is bound to as well; what has no counterpart has its home here.
+  static func binding(
+    of object: LoadedObject, to old: LoadedObject, _ pieces: [StateMapping.Piece]
   ) -> StateBinding {
-    StateBinding(
-      runs: mapping.pieces.map { piece in
-        let start = object.bias &+ piece.new.start
-        let oldStart = old.bias &+ piece.old
-        let home = old.binding?.home(of: oldStart) ?? oldStart
-        return StateBinding.Run(
-          range: AddressRange(start: start, count: piece.new.count), displacement: home &- start)
-      })
+    let earlier = old.binding ?? StateBinding(runs: [])
+    var runs: [StateBinding.Run] = []
+    runs.reserveCapacity(pieces.count)
+    for piece in pieces {
+      let range = AddressRange(start: object.bias &+ piece.new.start, count: piece.new.count)
+      if piece.kind == .shared {
+        runs += earlier.runs(for: range, from: old.bias &+ piece.old, hasTakenEnd: piece.hasTakenEnd)
+      } else {
+        runs.append(StateBinding.Run(range: range, displacement: 0, hasTakenEnd: piece.hasTakenEnd))
+      }
+    }
+    return StateBinding(runs: runs)
   }
 
   /// Relocates, and points every reference in code to its variable's home.
@@ -135,8 +145,7 @@ extension NewVersion {
     if verdict.patches.isEmpty || isMigrated { return }
     try setCodeWritable(true)
     for patch in verdict.patches {
-      let target = old.bias &+ patch.oldTarget
-      let home = old.binding?.home(derived: target) ?? target
+      let home = try home(of: patch)
       let displacement = Int64(bitPattern: home &- (object.bias &+ patch.instructionEnd))
       guard displacement == Int64(Int32(truncatingIfNeeded: displacement)) else {
         throw LoadError(.noSpaceNear, shared.path, position: patch.fieldAddress)
@@ -147,6 +156,24 @@ extension NewVersion {
       ProcessMemory.store(Int32(truncatingIfNeeded: displacement), at: object.bias &+ patch.fieldAddress)
     }
     try setCodeWritable(false)
+  }
+
+  /// In a function that is the same the old version's code leads there; else its binding does.
+  private func home(of patch: Patch) throws(LoadError) -> UInt64 {
+    let target = old.bias &+ patch.oldTarget
+    let home: UInt64
+    if patch.oldField != 0, let derived = old.derivedHomes[patch.oldField] {
+      home = derived
+    } else {
+      if patch.oldField == 0, patch.isAddress, let binding = old.binding, binding.isBorder(target) {
+        throw LoadError(.ambiguousHome, shared.path, position: patch.fieldAddress)
+      }
+      home = old.binding?.home(derived: target) ?? target
+    }
+    if let binding = object.binding, binding.home(derived: object.bias &+ patch.newTarget) != home {
+      object.derivedHomes[patch.fieldAddress] = home
+    }
+    return home
   }
 
   private func setCodeWritable(_ isWritable: Bool) throws(LoadError) {
@@ -164,7 +191,8 @@ extension NewVersion {
   /// Nobody may use this version's own copy of the state: pages that hold nothing else are made inaccessible, so
   /// that a reference that was missed is seen. Pages with words that unwind tables read stay readable.
   private func closeOwnState() {
-    guard let first = object.binding?.runs.first, let last = object.binding?.runs.last else { return }
+    guard let runs = object.binding?.runs, let first = runs.first, let last = runs.last else { return }
+    let own = runs.filter { $0.displacement == 0 }
     let mask = Segments.pageSize - 1
     var page = (first.range.start + mask) & ~mask
     while page < last.range.end {
@@ -172,8 +200,9 @@ extension NewVersion {
       let isShared = binary.regions.regions.contains {
         $0.kind != .state && $0.range.overlaps(AddressRange(start: start, count: Segments.pageSize))
       }
+      let isOwn = own.contains { $0.range.overlaps(AddressRange(start: page, count: Segments.pageSize)) }
       let isRead = verdict.unwindWords.contains { $0 & ~mask == start }
-      if !isShared { try? Mapping.protect(page, Segments.pageSize, isRead ? .read : .none) }
+      if !isShared && !isOwn { try? Mapping.protect(page, Segments.pageSize, isRead ? .read : .none) }
       page += Segments.pageSize
     }
   }

@@ -74,7 +74,8 @@ extension Updater {
       verdict.isAccepted(relaxation: program.settings.relaxation)
       || (program.settings.forcesUpdate && verdict.isContentOnly)
     guard isBound || verdict.hooksTakeState else { throw UpdateFailure(verdict) }
-    if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty {
+    let isLayoutKnown = try checkDebugHash(shared, shared.current.binary?.file ?? parsed, parsed) || !isBound
+    if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty, !isLayoutKnown {
       var detail = Text()
       detail.appendRisks(verdict)
       throw UpdateFailure(.incompatible, "layout-risk", detail)
@@ -82,7 +83,10 @@ extension Updater {
     let givesImages = program.settings.debug.contains(.images)
     if givesImages { VersionImage.keep(shared.current) }
     if isBound, let known = shared.version(with: copy.bytes, ownsState: verdict.newOwnsState) {
-      return NewVersion(shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false)
+      try checkHomes(of: known, shared.current, verdict)
+      return NewVersion(
+        shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false,
+        isLayoutKnown: isLayoutKnown)
     }
     guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.hasTLS else {
       throw UpdateFailure(
@@ -96,7 +100,18 @@ extension Updater {
     object.privateCopy = copy
     return NewVersion(
       shared: shared, object: object, verdict: verdict, binary: newBinary, isFresh: true, isMigrated: !isBound,
-      needsProgramThread: needsProgramThread)
+      needsProgramThread: needsProgramThread, isLayoutKnown: isLayoutKnown)
+  }
+
+  /// A version that is mapped already was bound when it was new: the same homes must follow from the current one.
+  private func checkHomes(of known: LoadedObject, _ current: LoadedObject, _ verdict: Verdict) throws(UpdateFailure) {
+    if verdict.newOwnsState || known === current { return }
+    let shared = verdict.mapping.pieces.filter { $0.kind == .shared }
+    let wanted = NewVersion.binding(of: known, to: current, shared)
+    guard (known.binding ?? StateBinding(runs: [])).agrees(with: wanted) else {
+      throw UpdateFailure(
+        .incompatible, "homes-differ", Text("its variables were found elsewhere when it was mapped first"))
+    }
   }
 
   /// The room is shared with program threads that open libraries.
@@ -142,7 +157,8 @@ extension Updater {
       object.privateCopy = copy
       return NewVersion(
         shared: candidate.shared, object: object, verdict: candidate.verdict, binary: candidate.binary, isFresh: true,
-        isMigrated: candidate.isMigrated, needsProgramThread: candidate.needsProgramThread)
+        isMigrated: candidate.isMigrated, needsProgramThread: candidate.needsProgramThread,
+        isLayoutKnown: candidate.isLayoutKnown)
     } catch {
       refuse(candidate.shared, error)
       return nil

@@ -57,7 +57,8 @@ extension Program {
 
   /// exit(2) of a single thread: the last one of the program ends the process.
   public func beforeThreadExit() {
-    guard hasHelper, !lock.isHeld, Process.programThreadCount(helpers: helperCount) == 1 else { return }
+    // A confined thread may not even look.
+    guard hasHelper, !isConfined, !lock.isHeld, Process.programThreadCount(helpers: helperCount) == 1 else { return }
     _ = stopHelper()
   }
 

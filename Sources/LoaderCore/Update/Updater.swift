@@ -262,7 +262,11 @@ public final class Updater {
       var detail = Text()
       if version.isMigrated { detail.append("state taken over by __luci_serialize and __luci_deserialize; ") }
       detail.appendProof(version.verdict)
-      if !version.verdict.risks.isEmpty {
+      if !version.verdict.variables.isEmpty {
+        detail.append("; ")
+        detail.appendVariables(version.verdict)
+      }
+      if version.hasLayoutRisk {
         var risks = Text()
         risks.appendRisks(version.verdict)
         detail.append("; ")

@@ -35,7 +35,7 @@ final class WaitingUpdate {
 
   init?(_ versions: [NewVersion]) {
     var sizes: [UInt64] = []
-    for version in versions where !version.verdict.risks.isEmpty {
+    for version in versions where version.hasLayoutRisk {
       guard version.verdict.isRiskOfSizes else { return nil }
       sizes += version.verdict.outgrownSizes
     }
@@ -52,7 +52,7 @@ final class WaitingUpdate {
   /// The text of everything that may make objects of the old layouts.
   var texts: [CodeRange] {
     var result: [CodeRange] = []
-    for version in versions where !version.verdict.risks.isEmpty {
+    for version in versions where version.hasLayoutRisk {
       for object in version.shared.versions {
         for load in object.segments.loads where load.isExecutable {
           let range = AddressRange(start: object.bias &+ load.address, count: load.memorySize)

@@ -32,6 +32,11 @@ struct hooked_answer hooked_call(void) {
   return (struct hooked_answer){VERSION, ++*count};
 }
 
+#ifndef RECORD
+#define RECORD 4160
+#endif
+void *hooked_record(void) { return malloc(RECORD); }
+
 #ifndef WITHOUT_HOOKS
 void *__luci_serialize(int affected) {
   unsigned long *copy = malloc(sizeof *copy);

@@ -3,4 +3,5 @@ struct hooked_answer {
   unsigned long count;
 };
 struct hooked_answer hooked_call(void);
+void *hooked_record(void);
 extern int hooked_variable;

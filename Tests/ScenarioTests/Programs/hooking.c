@@ -1,4 +1,5 @@
-/* Does what standard input says, and prints the outcome: call, update, open PATH, close, fork, end. With UPDATE_POINT
+/* Does what standard input says, and prints the outcome: call, make, free, update, open PATH, close,
+   fork. With UPDATE_POINT
    the program itself uses __luci_update. With THREADS as argument so many threads call meanwhile. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -39,10 +40,16 @@ static void *run(void *unused) {
 }
 
 static void obey(const char *line) {
-  static void *handle;
+  static void *handle, *record;
   if (strcmp(line, "call") == 0) {
     const struct hooked_answer answer = hooked_call();
     printf("%s %lu, variable %d\n", answer.version, answer.count, hooked_variable);
+  } else if (strcmp(line, "make") == 0) {
+    record = hooked_record();
+    puts("made");
+  } else if (strcmp(line, "free") == 0) {
+    free(record);
+    puts("freed");
   } else if (strcmp(line, "update") == 0) {
     printf("update %d\n", update());
   } else if (strncmp(line, "open ", 5) == 0) {

@@ -18,6 +18,11 @@ extension Text {
     append("\"")
   }
 
+  /// The text as bytes, valid for the call.
+  public func withBytes<R>(_ body: (Bytes) -> R) -> R {
+    bytes.withUnsafeBytes { body(Bytes($0)) }
+  }
+
   private mutating func append(jsonCharacter byte: UInt8) {
     switch byte {
     case 34: append("\\\"")

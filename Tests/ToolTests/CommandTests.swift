@@ -1,0 +1,172 @@
+import Bean
+import BeanTool
+import Foundation
+import Testing
+
+@Suite(.timeLimit(.minutes(3)))
+struct CommandTests {
+  let library = try! Library()
+
+  private func pair() throws -> (old: String, new: String) {
+    let changed = try Source.mutated("x * 7", "x * 11").replacingOccurrences(
+      of: "int extra(void) { return 5; }", with: "int fresh(void) { return 6; }")
+    return (try library.build(Source.base, ["-O1"]), try library.build(changed, ["-O1"]))
+  }
+
+  // MARK: - check
+
+  @Test func check() throws {
+    let (old, new) = try pair()
+    #expect(CheckTool.run(old, old, isJSON: false).string.hasPrefix("applicable\nproof: "))
+    let refused = CheckTool.run(old, new, isJSON: true)
+    #expect(refused.code == 1)
+    let reasons = try refused.object()["reasons"] as? [[String: Any]]
+    #expect(reasons?.map { $0["code"] as? String } == ["export-missing"])
+  }
+
+  /// Every kind of refusal that mutations lead to has its code.
+  @Test(arguments: [
+    ("second = 4", "second = 5", "state-content"), ("second = 4", "second = 4, third = 5", ""),
+    ("__thread int local = 4;", "__thread int local = 4, more;", "tls-layout"),
+    ("first = 3, second = 4", "first = 3, second[9] = {4}", "state-size"),
+    ("int extra(void) { return 5; }", "", "export-missing"),
+  ])
+  func refusals(_ part: String, _ other: String, _ code: String) throws {
+    let changed = try Source.mutated(part, other).replacingOccurrences(
+      of: "second -= x; return x * 9 - second",
+      with: other.contains("[9]") ? "second[x] -= x; return x * 9 - second[1]" : "second -= x; return x * 9 - second")
+    let result = CheckTool.run(
+      try library.build(Source.base, ["-O1"]), try library.build(changed, ["-O1"]), isJSON: true)
+    let codes = (try result.object()["reasons"] as? [[String: Any]] ?? []).compactMap { $0["code"] as? String }
+    #expect(code.isEmpty ? codes.isEmpty : codes.contains(code), "\(codes)")
+  }
+
+  @Test func checkErrors() throws {
+    let text = library.file("text")
+    try "no library".write(toFile: text, atomically: true, encoding: .utf8)
+    let old = try library.build(Source.base)
+    for (a, b) in [(text, old), (old, text), (old, "/missing"), (old, library.directory.path)] {
+      let result = CheckTool.run(a, b, isJSON: false)
+      #expect(result.code == 2)
+      #expect(result.string.hasPrefix("error: ") && result.lines.count == 1)
+      #expect(try CheckTool.run(a, b, isJSON: true).object()["verdict"] as? String == "error")
+    }
+  }
+
+  // MARK: - diffstat, map
+
+  @Test func diffstat() throws {
+    let (old, new) = try pair()
+    let object = try DiffStatTool.run(old, new, ToolOptions()).object()
+    let functions = try #require(object["functions"] as? [String: Int])
+    #expect(functions["changed"] == 1 && functions["added"] == 1 && functions["removed"] == 1)
+    #expect(functions["equal"] == (functions["new"] ?? 0) - 2)
+    let interface = try #require(object["interface"] as? [String: Any])
+    #expect(interface["exports_added"] as? [String] == ["fresh"])
+    #expect(interface["exports_removed"] as? [String] == ["extra"])
+    #expect((object["check"] as? [String: Any])?["verdict"] as? String == "refused")
+  }
+
+  @Test func map() throws {
+    let old = try library.build(Source.base, ["-O1"])
+    let changed = try Source.mutated("first = 3, second = 4", "first = 3, middle = 9, second = 4")
+      .replacingOccurrences(of: "return 77 +", with: "return middle++ +")
+      .replacingOccurrences(of: "static struct item *items;", with: "static struct item *items, *more[4];")
+      .replacingOccurrences(of: "items = made;", with: "more[key & 3] = items = made;")
+    let result = try MapTool.run(old, try library.build(changed, ["-O1"]), ToolOptions())
+    for line in [
+      "new     variable middle ", "new     variable more ", "changed function choose ", "kept    function helper ",
+    ] { #expect(result.lines.contains { $0.hasPrefix(line) }, "\(line) is not in\n\(result.string)") }
+    #expect(!result.string.contains("gone"))
+    var options = ToolOptions()
+    options.isJSON = true
+    let entries = try MapTool.run(old, old, options).object()["map"] as? [[String: Any]]
+    #expect(entries?.allSatisfy { $0["fate"] as? String == "kept" } == true)
+  }
+
+  @Test func grownVariable() throws {
+    let old = try library.build("int list[4] = {1}; int get(int i) { return list[i]; }", ["-O1"])
+    let new = try library.build("int list[6] = {1}; int get(int i) { return list[i]; }", ["-O1"])
+    #expect(try MapTool.run(old, new, ToolOptions()).lines.contains { $0.hasPrefix("grown   variable list ") })
+    #expect(try MapTool.run(new, old, ToolOptions()).lines.contains { $0.hasPrefix("shrunk  variable list ") })
+  }
+
+  // MARK: - graph
+
+  @Test func graph() throws {
+    let (old, new) = try pair()
+    var content = GraphTool.Content()
+    let one = try GraphTool.run(old, ToolOptions(), content).string
+    #expect(one.hasPrefix("digraph bean {") && one.hasSuffix("}\n"))
+    #expect(one.contains("label=\".text\"") && one.contains("label=\"choose\"]") && !one.contains("malloc"))
+    content.includesExternal = true
+    content.includesData = true
+    let all = try GraphTool.run(old, ToolOptions(), content).string
+    #expect(all.contains("label=\"malloc\"") && all.contains("label=\"powers\", shape=note"))
+    content = GraphTool.Content()
+    content.changesOnly = true
+    let changes = try GraphTool.run(old, new, ToolOptions(), content).string
+    #expect(changes.contains("label=\"helper\", fillcolor=gold"))
+    #expect(changes.contains("label=\"fresh\", fillcolor=palegreen"))
+    #expect(changes.contains("[fillcolor=lightpink, label=\"extra\"]"))
+    #expect(changes.contains("label=\"choose\"]") && !changes.contains("\"lookup\""))
+    // helper is called by choose.
+    let node = try #require(changes.firstMatch(of: /n(\d+) \[label="choose"/)?.1)
+    let callee = try #require(changes.firstMatch(of: /n(\d+) \[label="helper"/)?.1)
+    #expect(changes.contains("n\(node) -> n\(callee);"))
+  }
+
+  // MARK: - compare
+
+  @Test func compare() throws {
+    let sources = [
+      Source.base, try Source.mutated("x * 7", "x * 11"), try Source.mutated("second = 4", "second = 5"),
+      try Source.mutated("second = 4", "second = 5"),
+    ]
+    for (index, source) in sources.enumerated() {
+      _ = try library.build(source, ["-O1"], name: "versions/1.\(index + 8)/usr/lib")
+    }
+    let directory = library.file("versions")
+    let (result, html) = try CompareTool.run([directory], ToolOptions())
+    #expect(result.code == 1)
+    // Sorted by number: 1.8, 1.9, 1.10, 1.11.
+    #expect(result.lines[1] == "1.8" && result.lines[2].hasPrefix("1.9 ") && result.lines[3].hasPrefix("1.10 "))
+    #expect(result.lines[2].hasSuffix("while running"))
+    #expect(result.lines[3].hasSuffix("needs a restart: state-content"))
+    #expect(result.lines[4].hasSuffix("same file"))
+    let page = String(decoding: html.bytes, as: UTF8.self)
+    #expect(page.hasPrefix("<!DOCTYPE html>") && page.contains("state-content") && !page.contains("http"))
+    var options = ToolOptions()
+    options.isJSON = true
+    let object = try CompareTool.run([directory], options).result.object()
+    #expect((object["versions"] as? [[String: Any]])?.count == 4)
+    let matrix = try #require(object["matrix"] as? [[Any]])
+    #expect(matrix[0][1] as? Bool == true && matrix[0][2] as? Bool == false && matrix[0][0] is NSNull)
+    #expect(throws: ToolError.self) { try CompareTool.run([library.file("versions/1.8")], ToolOptions()) }
+  }
+
+  // MARK: - listings
+
+  @Test func disassemblyShowsWhatIsMasked() throws {
+    let (old, new) = try pair()
+    var options = ToolOptions()
+    options.verbosity = 3
+    let lines = try DiffTool.run(old, new, options).lines
+    #expect(lines.contains { $0.hasPrefix("   - ") && $0.contains("sub eax, edi") || $0.contains("imul") })
+    let hash = try HashTool.run(old, options).lines
+    #expect(hash.contains { $0.contains("e8........") && $0.contains("call <helper>") })
+    #expect(hash.contains { $0.contains("load+store 4 bytes at") || $0.contains("store 4 bytes at") })
+    #expect(!hash.contains { $0.contains("\u{1b}[") })
+    options.usesColours = true
+    #expect(try HashTool.run(old, options).string.contains("\u{1b}[90m"))
+  }
+
+  @Test func emptySymbols() throws {
+    let source = "asm(\".globl mark\\n.type mark, @function\\nmark:\"); int one(void) { return 1; }"
+    let file = try library.build(source + "asm(\".data\\nspot: .type spot, @object\\n.long 4\\n.text\");", ["-O1"])
+    var options = ToolOptions()
+    #expect(try !HashTool.run(file, options).string.contains(" label "))
+    options.items.keepsEmpty = true
+    #expect(try HashTool.run(file, options).string.contains(" label "))
+  }
+}
