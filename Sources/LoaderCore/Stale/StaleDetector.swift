@@ -138,7 +138,9 @@ final class StaleDetector {
     }
     switch version.phase {
     case .unwatched: mode == .userfaultfd ? begin(version) : beginProbing(version)
-    case .away where version.probes != nil, .retired where version.probes != nil: takeHits(of: version)
+    case .away where version.probes != nil, .retired where version.probes != nil:
+      takeHits(of: version)
+      version.due = now + StaleDetector.pollInterval
     case .away: if version.awaySince == nil { takeAwayAgain(version) }
     case .unwatchable, .retired: return
     }

@@ -56,6 +56,5 @@ extension StaleDetector {
           address: hit.address, thread: hit.thread, stack: 0, instruction: hit.address, top: 0, time: now),
         version)
     }
-    version.due = now + StaleDetector.pollInterval
   }
 }

@@ -54,7 +54,10 @@ final class Workspace {
 
   /// The same file (inode) gets new content, as cp does it: truncated first, then written in `steps` pieces.
   func overwrite(_ target: String, content: Data, steps: Int = 1, pause: Duration = .zero) async throws {
-    let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: target))
+    // Closed on exec: a program that another test starts meanwhile would keep it open, and the file unfinished.
+    let descriptor = open(target, O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw Failure("open \(target): \(String(cString: strerror(errno)))") }
+    let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     defer { try? handle.close() }
     try handle.truncate(atOffset: 0)
     let step = max(1, (content.count + steps - 1) / steps)
