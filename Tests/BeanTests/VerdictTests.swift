@@ -143,8 +143,28 @@ import Testing
   }
 }
 
-/// LD_RELAX_CHECK and LD_DEPENDENCY_CHECK.
+/// LD_RELAX_CHECK, LD_DEPENDENCY_CHECK, and hooks.
 @Suite struct PolicyTests {
+  /// State of another size: refused, unless the old version hands it out and the new one takes it.
+  @Test(arguments: [(true, true, true), (true, false, false), (false, true, false)])
+  func hooksTakeState(serializes: Bool, deserializes: Bool, isApplicable: Bool) throws {
+    let serialize = serializes ? "void *__luci_serialize(int affected) { return 0; }" : ""
+    let deserialize = deserializes ? "void __luci_deserialize(void *state) {}" : ""
+    let code = " int f(void) { return ++a[0]; } "
+    let verdict = try CompiledPair("static int a[2];" + code + serialize, "static int a[40];" + code + deserialize)
+      .verdict()
+    #expect(!verdict.accepted)
+    #expect(verdict.isApplicable == isApplicable, "\(verdict.text)")
+    var report = Text()
+    report.append(verdict)
+    #expect(String(decoding: report.bytes, as: UTF8.self).hasPrefix(isApplicable ? "applicable\n" : "refused\n"))
+    // Blocks of threads exist already.
+    let threads = try CompiledPair(
+      "static int a[2]; __thread int t;" + code + serialize,
+      "static int a[40]; __thread int t[9];" + code + deserialize)
+    #expect(try !threads.verdict().isApplicable)
+  }
+
   /// Variables of equal size that change places under unchanged code.
   static let swapped = (
     "static int a = 1, b = 2; int get(void) { return a++; } void set(int x) { b = x; } int other(void) { return b; }",

@@ -1,3 +1,8 @@
+extension Verdict {
+  /// The update is made: the new version is bound to the old one's state, or its hooks take that over.
+  public var isApplicable: Bool { accepted || hooksTakeState }
+}
+
 /// Whether a library's own hooks (include/luci.h) stand in for Bean's proof that two versions can share state.
 extension Comparison {
   /// The old version hands its state out, the new one takes it, and nothing but state stands in the way: no thread's

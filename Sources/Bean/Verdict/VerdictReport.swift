@@ -1,7 +1,8 @@
 /// What `ld-luci.so --check` and `bean check` print.
 extension Text {
   public mutating func append(_ verdict: Verdict) {
-    append(verdict.accepted ? "applicable\n" : "refused\n")
+    append(verdict.isApplicable ? "applicable\n" : "refused\n")
+    if verdict.hooksTakeState { append("  its state goes over by __luci_serialize and __luci_deserialize, since\n") }
     for reason in verdict.reasons {
       append("  ")
       append(reason)
@@ -26,7 +27,7 @@ extension Text {
   }
 
   public mutating func append(json verdict: Verdict) {
-    append(verdict.accepted ? "{\"verdict\":\"applicable\"" : "{\"verdict\":\"refused\"")
+    append(verdict.isApplicable ? "{\"verdict\":\"applicable\"" : "{\"verdict\":\"refused\"")
     append(",\"reasons\":[")
     for (index, reason) in verdict.reasons.enumerated() {
       append(index == 0 ? "{\"code\":" : ",{\"code\":")

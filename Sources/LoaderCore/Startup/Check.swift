@@ -14,7 +14,7 @@ enum Check {
         throw CheckFailure(LoadError(.malformed(error), isOld ? old : new).message)
       }
       isJSON ? text.append(json: verdict) : text.append(verdict)
-      return (text, verdict.accepted ? 0 : 1)
+      return (text, verdict.isApplicable ? 0 : 1)
     } catch {
       text.appendVerdictError(error.text, isJSON: isJSON)
       return (text, 2)
