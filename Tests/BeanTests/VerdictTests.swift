@@ -156,7 +156,8 @@ import Testing
     #expect(verdict.codes == ["code-disagrees"], "\(verdict.text)")
     #expect((0...3).map { verdict.isAccepted(relaxation: UInt64($0)) } == [false, false, false, true])
     let sizes = try CompiledPair(
-      "static int a[4] = {1}; int f(int i) { return a[i]++; }", "static int a[40] = {1}; int f(int i) { return a[i]++; }"
+      "static int a[4] = {1}; int f(int i) { return a[i]++; }",
+      "static int a[40] = {1}; int f(int i) { return a[i]++; }"
     )
     .verdict()
     #expect(!sizes.isAccepted(relaxation: 3))
