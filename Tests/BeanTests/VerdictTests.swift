@@ -176,7 +176,8 @@ import Testing
     #expect(verdict.codes == ["code-disagrees"], "\(verdict.text)")
     #expect((0...3).map { verdict.isAccepted(relaxation: UInt64($0)) } == [false, false, false, true])
     let sizes = try CompiledPair(
-      "int a = 1; int f(void) { return a; }", "int a = 1, b = 2; int f(void) { return a; }"
+      "static int a[4] = {1}; int f(int i) { return a[i]++; }",
+      "static int a[40] = {1}; int f(int i) { return a[i]++; }"
     )
     .verdict()
     #expect(!sizes.isAccepted(relaxation: 3))
