@@ -107,7 +107,7 @@ struct DiffTests {
     #expect(moved.contains { $0.hasPrefix("~ variable second: moved") })
     let map = try MapTool.run(old, new, ToolOptions())
     #expect(map.lines.contains { $0.hasPrefix("moved   variable first ") })
-    #expect(CheckTool.run(old, new, isJSON: false).string.contains("variable-moved: "))
+    #expect(CheckTool.run(old, new, isJSON: false).string.contains(" kept, 2 moved, "))
   }
 
   /// With the sides exchanged, what was added is removed, and all else is the same.
