@@ -150,9 +150,8 @@ import Testing
   func hooksTakeState(serializes: Bool, deserializes: Bool, isApplicable: Bool) throws {
     let serialize = serializes ? "void *__luci_serialize(int affected) { return 0; }" : ""
     let deserialize = deserializes ? "void __luci_deserialize(void *state) {}" : ""
-    let code = " int f(void) { return ++a[0]; } "
-    let verdict = try CompiledPair("static int a[2];" + code + serialize, "static int a[40];" + code + deserialize)
-      .verdict()
+    let code = " int f(int i) { return ++a[i]; } " + serialize + deserialize
+    let verdict = try CompiledPair("static int a[4] = {1};" + code, "static int a[40] = {1};" + code).verdict()
     #expect(!verdict.accepted)
     #expect(verdict.isApplicable == isApplicable, "\(verdict.text)")
     var report = Text()
@@ -160,8 +159,7 @@ import Testing
     #expect(String(decoding: report.bytes, as: UTF8.self).hasPrefix(isApplicable ? "applicable\n" : "refused\n"))
     // Blocks of threads exist already.
     let threads = try CompiledPair(
-      "static int a[2]; __thread int t;" + code + serialize,
-      "static int a[40]; __thread int t[9];" + code + deserialize)
+      "static int a[4] = {1}; __thread int t;" + code, "static int a[40] = {1}; __thread int t[9];" + code)
     #expect(try !threads.verdict().isApplicable)
   }
 
