@@ -1,16 +1,19 @@
-/* A plugin: says what it makes of a number. GREETING and FACTOR differ from version to version; MORE is other state. */
-static unsigned long uses;
+/* A plugin: says what it makes of a number. GREETING and FACTOR differ from version to version; with MORE its state
+   begins otherwise. */
 #ifdef MORE
-static unsigned long more[16] = {1};
+#define LIMIT 5
+#else
+#define LIMIT 1000000
 #endif
+static unsigned long uses, left = LIMIT;
 
 const char *plugin_name(void) { return GREETING; }
 
 long plugin_apply(long number) {
-  uses++;
-#ifdef MORE
-  more[uses % 16]++;
-#endif
+  if (left > 0) {
+    left--;
+    uses++;
+  }
   return number * FACTOR;
 }
 

@@ -21,7 +21,7 @@ static void handle(int number) {
 
 int main(void) {
   struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
-  struct itimerval timer = {{0, 1000}, {0, 1000}};
+  struct itimerval timer = {{0, 2000}, {0, 2000}};
   long printed = 0;
   setvbuf(stdout, NULL, _IOLBF, 0);
   sigaction(SIGALRM, &action, NULL);
