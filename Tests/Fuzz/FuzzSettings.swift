@@ -1,4 +1,4 @@
-// fuzz-sources: Sources/LoaderCore/Kernel Sources/LoaderCore/Log Sources/LoaderCore/Settings Sources/LoaderCore/Watch
+// fuzz-sources: Sources/LoaderCore/Kernel Sources/LoaderCore/Log Sources/LoaderCore/Settings Sources/LoaderCore/Watch Sources/LoaderCore/DebugHash/DebugHashAddress.swift Sources/LoaderCore/Ask/StatusLedger.swift
 
 /// Everything of the loader that reads text or events: a configuration file, an environment entry, an option,
 /// /proc/PID/status, a bufferful of inotify events, a file name on its way into a log line and into JSON.

@@ -53,9 +53,6 @@ extension Settings {
   }
   public var trustsFiles: Bool { flag(.trustFiles) }
 
-  var outdatedDetection: StaleDetector.Mode {
-    StaleDetector.Mode(rawValue: UInt8(truncatingIfNeeded: value(of: .detectOutdated).number)) ?? .disabled
-  }
   var detectionDelaySeconds: UInt64 { value(of: .detectOutdatedDelay).number }
   var retireSeconds: UInt64 { value(of: .retireTime).number }
   var answersControl: Bool { flag(.control) }

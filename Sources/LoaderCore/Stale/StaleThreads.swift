@@ -39,3 +39,9 @@ extension Program {
     self.stale = StaleDetector(self)
   }
 }
+
+extension Settings {
+  var outdatedDetection: StaleDetector.Mode {
+    StaleDetector.Mode(rawValue: UInt8(truncatingIfNeeded: value(of: .detectOutdated).number)) ?? .disabled
+  }
+}
