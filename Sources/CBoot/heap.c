@@ -50,9 +50,9 @@ void luci_heap_unlock(void) {
     system_call(202, (long)&heap_lock, 129 /* FUTEX_WAKE_PRIVATE */, 1, 0, 0, 0);
 }
 
-/* `size` with the region's own fields. Under the lock, as unmap_pages. */
-static char *map_pages(size_t size) {
-  long result = system_call(9, 0, (long)size, 3, 0x22, -1, 0);
+/* `size` with the region's own fields. Under the lock, as unmap_pages. MAP_PRIVATE | MAP_ANONYMOUS and `flags`. */
+static char *map_pages(size_t size, long flags) {
+  long result = system_call(9, 0, (long)size, 3, 0x22 | flags, -1, 0);
   if (result < 0 && result > -4096) return 0;
   struct region *region = (struct region *)result;
   region->size = size;
@@ -99,7 +99,7 @@ static void *take_small(int class) {
     free_lists[class] = found->next;
   } else {
     if ((size_t)(chunk_end - chunk_next) < size) {
-      char *chunk = map_pages(CHUNK);
+      char *chunk = map_pages(CHUNK, 0);
       chunk_next = chunk;
       chunk_end = chunk ? chunk + CHUNK - sizeof(struct region) : 0;
     }
@@ -124,7 +124,9 @@ int posix_memalign(void **result, size_t alignment, size_t size) {
     start = take_small(class);
   } else {
     luci_heap_lock();
-    start = map_pages((whole + sizeof(struct region) + PAGE - 1) & ~(PAGE - 1));
+    /* MAP_POPULATE: what is this large is an array about to be filled, and a fault for each page takes several times
+       as long. */
+    start = map_pages((whole + sizeof(struct region) + PAGE - 1) & ~(PAGE - 1), 0x8000);
     luci_heap_unlock();
   }
   if (!start) return 12;

@@ -10,6 +10,8 @@ final class Comparison {
   var refuted: Set<UInt64> = []
   /// Searches through a whole section that may still be made.
   var searchBudget = 64
+  /// How far from where it was expected the last of these found something.
+  var lastShift: UInt64 = 0
   /// Homes are found variable by variable, since sections differ.
   var isByVariable = false
   /// What became of each variable; empty where sections are shared as a whole.
