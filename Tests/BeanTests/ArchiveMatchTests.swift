@@ -25,7 +25,7 @@ import Testing
       let (left, right) = (try Binary(old), try Binary(new))
       let verdict = Bean.compare(old: left, new: right)
       guard verdict.accepted, verdict.variables.isEmpty else { continue }
-      for pair in Bean.variables(old: left, new: right) {
+      for pair in VersionMatch(left, right).variables {
         let isRight = pair.kind == .kept || pair.kind == .gone
         counts["\(pair.evidence) \(pair.kind)", default: 0] += 1
         if !isRight, pair.kind == .moved || pair.kind == .new {
