@@ -51,6 +51,37 @@ struct ServiceTests {
     }
   }
 
+  /// Who says nothing, and a hash that takes long to find, keep nobody else waiting.
+  @Test(arguments: ["unix", "tcp:127.0.0.1", "udp:127.0.0.1"])
+  func nobodyWaitsForOthers(_ kind: String) async throws {
+    // The cache has a FIFO for one build-id: reading it takes until somebody writes.
+    let (slow, hash) = ("00112233445566778899", String(repeating: "ab", count: 32))
+    let cache = library.file("cache")
+    let service = try DebugHashService(root: "/nowhere", cache: cache, paths: [])
+    try #require(mkfifo("\(cache)/\(slow)", 0o600) == 0)
+    let (address, server) = try makeServer(service, kind)
+    let stop = Flag()
+    let handed = Handed(value: server)
+    let thread = Thread { handed.value.run { stop.isSet } }
+    thread.start()
+    defer { stop.set() }
+    let silent = try (0..<8).map { _ in try Client.connect(address) }
+    defer { for socket in silent { close(socket) } }
+    let waiting = Task.detached { try Client.ask(address, slow + "\n", lines: 1) }
+    // The slow question has arrived when the FIFO has a reader.
+    var writer: Int32 = -1
+    while writer < 0 {
+      writer = open("\(cache)/\(slow)", O_WRONLY | O_NONBLOCK)
+      if writer < 0 { try await Task.sleep(for: .milliseconds(2)) }
+    }
+    for id in ["0123456789abcdef", "fedcba9876543210"] {
+      #expect(try Client.ask(address, id + "\n", lines: 1) == "unknown\n")
+    }
+    _ = write(writer, hash, hash.utf8.count)
+    close(writer)
+    #expect(try await waiting.value == "hash \(hash)\n")
+  }
+
   /// A free port, found by trying.
   private func makeServer(
     _ service: DebugHashService, _ kind: String
@@ -104,7 +135,7 @@ enum Client {
     return String(decoding: received, as: UTF8.self)
   }
 
-  private static func connect(_ address: SocketAddress) throws -> Int32 {
+  static func connect(_ address: SocketAddress) throws -> Int32 {
     var storage = sockaddr_storage()
     let size: Int
     var type = Int32(SOCK_STREAM.rawValue)
