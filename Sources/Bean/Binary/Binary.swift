@@ -11,6 +11,12 @@ public final class Binary {
   public let map: FunctionMap
   let slotNames: SlotNames
   public let code: CodeTable
+  /// Stands for this version, without keeping it.
+  private let identity = Identity()
+  /// Of the version that this one was read with the help of.
+  private let model: Identity?
+
+  private final class Identity {}
 
   /// `debug`: symbols for a stripped file. `like`: another version that was read already; the result is the same, but
   /// sooner there.
@@ -25,6 +31,7 @@ public final class Binary {
     state = StateLayout(file, regions)
     slotNames = SlotNames(regions, relocations, symbols)
     (map, code) = try Binary.decode(file, slotNames, other)
+    model = other?.identity
   }
 
   /// Decodes all functions once: those that tables know first, since their branches tell where others begin.
@@ -41,6 +48,11 @@ public final class Binary {
       map.functions.filter { $0.source == .gap || code.index(startingAt: $0.range.start) == nil }, file, names, nil)
     code.sort()
     return (map, code)
+  }
+
+  /// Was a function found to be the same as one of `old` when it was read?
+  func isTwin(_ index: Int, of oldIndex: Int, in old: Binary) -> Bool {
+    model === old.identity && code.functions[index].twin == Int32(truncatingIfNeeded: oldIndex)
   }
 
   /// Without section headers nobody can tell state from a GOT.

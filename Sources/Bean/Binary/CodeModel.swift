@@ -7,24 +7,22 @@ final class CodeModel {
 
   init(_ binary: Binary) { self.binary = binary }
 
-  /// Functions that are tried: so many may have been added or removed at a place.
-  private static var window: Int { 8 }
+  /// Functions on each side that are tried: so many may have been added or removed at a place.
+  private static var window: Int { 16 }
 
-  /// The first function from where the last one was on for which `body` returns true.
-  func find(count: UInt64, _ body: (CodeTable.Function, Bytes) -> Bool) -> Bool {
-    let end = min(next &+ CodeModel.window, binary.code.functions.count)
-    var index = next
-    while index < end {
-      let function = binary.code.functions[index]
-      index &+= 1
-      guard function.range.count == count, function.isDecoded,
-        let bytes = binary.file.image.bytes(at: function.range.start, count: count), body(function, bytes)
+  /// The function nearest to where the last one was, behind it first, for which `body` returns true.
+  func find(count: UInt64, _ body: (Int, Bytes) -> Bool) -> Bool {
+    let functions = binary.code.functions
+    for distance in 0..<2 &* CodeModel.window {
+      let index = distance < CodeModel.window ? next &+ distance : next &- 1 &- (distance &- CodeModel.window)
+      guard index >= 0, index < functions.count, functions[index].range.count == count, functions[index].isDecoded,
+        let bytes = binary.file.image.bytes(at: functions[index].range.start, count: count), body(index, bytes)
       else { continue }
-      next = index
+      next = index &+ 1
       return true
     }
-    // It changed, and the next one follows the next one; or it is new, and the window serves.
-    next = min(next &+ 1, binary.code.functions.count)
+    // Most likely it changed, and the next one follows the next one.
+    next = min(next &+ 1, functions.count)
     return false
   }
 }
@@ -39,7 +37,8 @@ extension CodeTable {
     guard UInt64(bytes.count) == function.range.count else { return false }
     let (range, first) = (function.range, references.count)
     let old = model.binary
-    return model.find(count: range.count) { (twin, other) in
+    return model.find(count: range.count) { (index, other) in
+      let twin = old.code.functions[index]
       // They are listed apart; hardly any function has one.
       if twin.hasWideImmediate { return false }
       var compared = 0
@@ -65,7 +64,8 @@ extension CodeTable {
       functions.append(
         Function(
           range: range, hash: twin.hash, first: first, end: references.count, isDecoded: true,
-          source: function.source, mayReadRelativeTable: twin.mayReadRelativeTable, hasWideImmediate: false))
+          source: function.source, mayReadRelativeTable: twin.mayReadRelativeTable, hasWideImmediate: false,
+          twin: Int32(truncatingIfNeeded: index)))
       return true
     }
   }

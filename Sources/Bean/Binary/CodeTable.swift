@@ -42,6 +42,8 @@ public struct CodeTable {
     let mayReadRelativeTable: Bool
     /// `wideImmediates` has some of it.
     let hasWideImmediate: Bool
+    /// Index in the model's table of the function that this one was found to be the same as; -1: none.
+    let twin: Int32
 
     /// An entry of the PLT: it is what its slot is.
     public var isLinkage: Bool { source == .plt }
@@ -139,7 +141,7 @@ public struct CodeTable {
         range: range, hash: hash.value, first: first, end: references.count,
         isDecoded: offset == bytes.count && UInt64(bytes.count) == range.count,
         source: function.source, mayReadRelativeTable: hasLoad,
-        hasWideImmediate: wideImmediates.count != wideCount))
+        hasWideImmediate: wideImmediates.count != wideCount, twin: -1))
   }
 
   @inline(__always)

@@ -109,6 +109,7 @@ struct FunctionMatcher {
   }
 
   static func isSameCode(_ old: Binary, _ oldIndex: Int, _ new: Binary, _ newIndex: Int) -> Bool {
+    if new.isTwin(newIndex, of: oldIndex, in: old) { return true }
     let (left, right) = (old.code.functions[oldIndex], new.code.functions[newIndex])
     guard left.hash == right.hash, left.isDecoded, right.isDecoded, left.range.count == right.range.count,
       left.end &- left.first == right.end &- right.first,

@@ -69,7 +69,9 @@ struct FunctionSources {
   }
 
   private mutating func add(_ table: SymbolTable, count: Int) {
-    for index in 0..<max(min(count, table.limit), 0) {
+    let count = max(min(count, table.limit), 0)
+    symbols.reserveCapacity(symbols.count + count)
+    for index in 0..<count {
       guard let symbol = table[index], symbol.isFunction, !symbol.isUndefined else { continue }
       if symbol.size != 0 {
         let room = UInt64.max &- symbol.value
