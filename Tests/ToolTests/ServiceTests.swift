@@ -54,11 +54,13 @@ struct ServiceTests {
   /// Who says nothing, and a hash that takes long to find, keep nobody else waiting.
   @Test(arguments: ["unix", "tcp:127.0.0.1", "udp:127.0.0.1"])
   func nobodyWaitsForOthers(_ kind: String) async throws {
-    // The cache has a FIFO for one build-id: reading it takes until somebody writes.
-    let (slow, hash) = ("00112233445566778899", String(repeating: "ab", count: 32))
-    let cache = library.file("cache")
-    let service = try DebugHashService(root: "/nowhere", cache: cache, paths: [])
-    try #require(mkfifo("\(cache)/\(slow)", 0o600) == 0)
+    // The debug file of one build-id is a FIFO: opening it takes until somebody writes.
+    let slow = "00112233445566778899"
+    let folder = library.file(".build-id/00")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let fifo = "\(folder)/\(slow.dropFirst(2)).debug"
+    try #require(mkfifo(fifo, 0o600) == 0)
+    let service = try DebugHashService(root: library.directory.path, cache: nil, paths: [])
     let (address, server) = try makeServer(service, kind)
     let stop = Flag()
     let handed = Handed(value: server)
@@ -67,19 +69,15 @@ struct ServiceTests {
     defer { stop.set() }
     let silent = try (0..<8).map { _ in try Client.connect(address) }
     defer { for socket in silent { close(socket) } }
-    let waiting = Task.detached { try Client.ask(address, slow + "\n", lines: 1) }
-    // The slow question has arrived when the FIFO has a reader.
-    var writer: Int32 = -1
-    while writer < 0 {
-      writer = open("\(cache)/\(slow)", O_WRONLY | O_NONBLOCK)
-      if writer < 0 { try await Task.sleep(for: .milliseconds(2)) }
-    }
+    let waiting = try Client.connect(address)
+    defer { close(waiting) }
+    #expect(send(waiting, slow + "\n", slow.utf8.count + 1, Int32(MSG_NOSIGNAL)) == slow.utf8.count + 1)
     for id in ["0123456789abcdef", "fedcba9876543210"] {
       #expect(try Client.ask(address, id + "\n", lines: 1) == "unknown\n")
     }
-    _ = write(writer, hash, hash.utf8.count)
-    close(writer)
-    #expect(try await waiting.value == "hash \(hash)\n")
+    // Now the file can be opened, and turns out to be none.
+    close(open(fifo, O_WRONLY))
+    #expect(try Client.receive(waiting, lines: 1) == "unknown\n")
   }
 
   /// A free port, found by trying.
@@ -125,6 +123,10 @@ enum Client {
     defer { close(socket) }
     let bytes = Array(request.utf8)
     guard send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else { throw ToolError("send") }
+    return try receive(socket, lines: lines)
+  }
+
+  static func receive(_ socket: Int32, lines: Int) throws -> String {
     var received: [UInt8] = []
     while received.filter({ $0 == 10 }).count < lines {
       var buffer = [UInt8](repeating: 0, count: 512)

@@ -2,10 +2,14 @@
 /// what was found out by decoding the one need not be found out again for the other.
 final class CodeModel {
   let binary: Binary
+  let slotNames: SlotNames
   /// Where the counterpart of the next function is looked for first: functions mostly keep their order.
   private var next = 0
 
-  init(_ binary: Binary) { self.binary = binary }
+  init(_ binary: Binary) {
+    self.binary = binary
+    slotNames = binary.slotNames
+  }
 
   /// Functions on each side that are tried: so many may have been added or removed at a place.
   private static var window: Int { 16 }
@@ -36,20 +40,21 @@ extension CodeTable {
   ) -> Bool {
     guard UInt64(bytes.count) == function.range.count else { return false }
     let (range, first) = (function.range, references.count)
-    let old = model.binary
+    let old = model.binary.code
+    let slotNames = model.slotNames
     return model.find(count: range.count) { (index, other) in
-      let twin = old.code.functions[index]
+      let twin = old.functions[index]
       // They are listed apart; hardly any function has one.
       if twin.hasWideImmediate { return false }
       var compared = 0
       for step in twin.first..<twin.end {
-        let reference = old.code.references[step]
+        let reference = old.references[step]
         let position = Int(truncatingIfNeeded: reference.field &- twin.range.start)
         guard bytes.isSame(as: other, from: compared, to: position),
           let moved = reference.moved(to: range, at: position, bytes),
           reference.kind == .branch
             ? !range.contains(moved.target)
-            : context.hash(ofSlot: moved.target) == old.slotNames.hash(ofSlot: reference.target)
+            : context.hash(ofSlot: moved.target) == slotNames.hash(ofSlot: reference.target)
         else {
           references.removeLast(references.count &- first)
           return false
@@ -93,19 +98,21 @@ extension Bytes {
   /// Are the bytes [from, to) the same? False where they do not lie in both.
   @inline(__always)
   func isSame(as other: Bytes, from: Int, to: Int) -> Bool {
-    guard from <= to, let a = slice(at: UInt64(truncatingIfNeeded: from), count: UInt64(to &- from)),
-      let b = other.slice(at: UInt64(truncatingIfNeeded: from), count: UInt64(to &- from))
-    else { return false }
-    var index = 0
-    while index &+ 8 <= a.count {
-      if a.load(UInt64.self, at: index) != b.load(UInt64.self, at: index) { return false }
+    guard from >= 0, from <= to, to <= count, to <= other.count else { return false }
+    var index = from
+    while index &+ 8 <= to {
+      if load(UInt64.self, at: index) != other.load(UInt64.self, at: index) { return false }
       index &+= 8
     }
-    if index == a.count { return true }
+    if index == to { return true }
     // The last eight bytes: some of them once more.
-    if index > 0 { return a.load(UInt64.self, at: a.count &- 8) == b.load(UInt64.self, at: a.count &- 8) }
-    while index < a.count {
-      if a[index] != b[index] { return false }
+    if index > from { return load(UInt64.self, at: to &- 8) == other.load(UInt64.self, at: to &- 8) }
+    if to &- from >= 4 {
+      return load(UInt32.self, at: from) == other.load(UInt32.self, at: from)
+        && load(UInt32.self, at: to &- 4) == other.load(UInt32.self, at: to &- 4)
+    }
+    while index < to {
+      if self[index] != other[index] { return false }
       index &+= 1
     }
     return true

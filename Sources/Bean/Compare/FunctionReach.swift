@@ -11,8 +11,8 @@ extension FunctionMatcher {
       let right = new.code.functions[caller]
       for step in 0..<(right.end &- right.first) {
         let (a, b) = (old.code.references[left.first &+ step], new.code.references[right.first &+ step])
-        guard b.kind == .branch, let oldIndex = old.code.index(startingAt: a.target),
-          let newIndex = new.code.index(startingAt: b.target), match.areFree(oldIndex, newIndex),
+        guard b.kind == .branch, let newIndex = new.code.index(startingAt: b.target), match.oldOfNew[newIndex] < 0,
+          let oldIndex = old.code.index(startingAt: a.target), match.areFree(oldIndex, newIndex),
           isSameCode(oldIndex, newIndex)
         else { continue }
         match.pair(oldIndex, newIndex, isEqual: true)

@@ -126,6 +126,32 @@ struct FunctionSources {
     }
   }
 
+  /// What relocated words of data point to in code that none of `known`, which are ascending, covers: functions that
+  /// are only called through pointers, as assembly without unwind information has them.
+  func relocationTargets(_ known: [Function]) -> [UInt64] {
+    guard let dynamic = file.dynamic else { return [] }
+    var found: [UInt64] = []
+    let note = { (address: UInt64) in
+      guard regions.region(containing: address) != nil, FunctionMap.index(in: known, containing: address) == nil
+      else {
+        return
+      }
+      found.append(address)
+    }
+    if let table = try? RelocationTable(file.image, dynamic.rela) {
+      for index in 0..<table.count where table[index].type == UInt32(R_X86_64_RELATIVE) {
+        note(UInt64(bitPattern: table[index].addend))
+      }
+    }
+    if let table = try? RelativeRelocationTable(file.image, dynamic.relr) {
+      try? table.forEachOffset { (address) throws(ELFError) in
+        guard found.count < file.bytes.count / 8 else { throw ELFError(.relocationTable, at: address) }
+        if let word = file.image.load(UInt64.self, at: address) { note(word) }
+      }
+    }
+    return found
+  }
+
   /// One list: PLT entries, FDEs where they leave room, symbols where both do.
   mutating func resolved() -> [Function] {
     var result = FunctionSources.disjoint(&plt, .plt)
