@@ -11,16 +11,31 @@ extension FunctionMatcher {
     matchGap(oldFrom..<old.code.functions.count, newFrom..<new.code.functions.count)
   }
 
-  /// New indices of the longest run of matched functions that ascends in both versions (patience sorting).
+  /// New indices of the longest run of matched functions that ascends in both versions. There may be several as long;
+  /// what the search finds from both sides is the same whichever version is the new one.
   private func anchors() -> [Int] {
+    let back = FunctionMatcher.longestRun(match.newOfOld)
+    var next = 0
+    return FunctionMatcher.longestRun(match.oldOfNew).filter { (index) in
+      while next < back.count, back[next] < Int(match.oldOfNew[index]) { next += 1 }
+      return next < back.count && back[next] == Int(match.oldOfNew[index])
+    }
+  }
+
+  /// Indices of the longest ascending run among elements that are not negative (patience sorting).
+  private static func longestRun(_ list: [Int32]) -> [Int] {
     var tails: [Int] = []
-    var previous = [Int32](repeating: -1, count: match.oldOfNew.count)
-    for index in 0..<match.oldOfNew.count where match.oldOfNew[index] >= 0 {
-      var low = 0
-      var high = tails.count
-      while low < high {
-        let middle = (low + high) / 2
-        if match.oldOfNew[tails[middle]] < match.oldOfNew[index] { low = middle + 1 } else { high = middle }
+    var previous = [Int32](repeating: -1, count: list.count)
+    for index in list.indices where list[index] >= 0 {
+      // Mostly it goes on.
+      var low = tails.count
+      if let last = tails.last, list[last] >= list[index] {
+        low = 0
+        var high = tails.count
+        while low < high {
+          let middle = (low + high) / 2
+          if list[tails[middle]] < list[index] { low = middle + 1 } else { high = middle }
+        }
       }
       if low > 0 { previous[index] = Int32(truncatingIfNeeded: tails[low - 1]) }
       if low == tails.count { tails.append(index) } else { tails[low] = index }

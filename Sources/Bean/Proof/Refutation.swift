@@ -29,10 +29,10 @@ extension BindingProof {
       guard bytes.slice(at: first &+ before &+ 4, count: behind) == tail else { return .none }
       return testimony(address, target, from: home.range.start &+ first &+ before)
     }
-    // Where it should be, or as far off as what was searched for last.
+    // Where it should be, or as far off as what was searched for before.
     let guess = expected(address)
-    for place in [guess, guess &+ comparison.lastShift] {
-      let first = place &- before &- home.range.start
+    for shift in comparison.shifts {
+      let first = guess &+ shift &- before &- home.range.start
       if bytes.slice(at: first, count: before) == head, judge(first) != .none { return judge(first) }
     }
     guard comparison.searchBudget > 0 else { return .none }
@@ -41,7 +41,7 @@ extension BindingProof {
     bytes.forEachOccurrence(of: head) { (position) in
       result = judge(position)
       if result == .none { return false }
-      comparison.lastShift = home.range.start &+ position &+ before &- guess
+      comparison.note(shift: home.range.start &+ position &+ before &- guess)
       return true
     }
     return result
