@@ -47,7 +47,9 @@ public struct CompareTool {
   public init(_ paths: [String], _ options: ToolOptions) throws {
     let list = try VersionList(paths)
     names = list.versions.map(\.name)
-    subjects = try list.versions.map { try Subject($0.path, options) }
+    var subjects: [Subject] = []
+    for version in list.versions { subjects.append(try Subject(version.path, options, like: subjects.last)) }
+    self.subjects = subjects
     var steps: [Step] = []
     var matrix = [[Cell?]](repeating: [Cell?](repeating: nil, count: names.count), count: names.count)
     for old in names.indices {
