@@ -79,7 +79,11 @@ public struct LibraryCache {
     var high = count
     while low < high {
       let middle = (low + high) / 2
-      if let key = key(ofRecord: middle), LibraryCache.order(key, name) > 0 { low = middle + 1 } else { high = middle }
+      if let key = key(ofRecord: middle), LibraryCache.order(key, name) > 0 {
+        low = middle + 1
+      } else {
+        high = middle
+      }
     }
     return low
   }
