@@ -86,9 +86,7 @@ long luci_heap_regions(uint64_t *words, long capacity) {
 }
 
 static int class_of(size_t size) {
-  int class = 0;
-  while (((size_t)1 << (class + SMALLEST_SHIFT)) < size) class++;
-  return class;
+  return size <= (size_t)1 << SMALLEST_SHIFT ? 0 : 64 - SMALLEST_SHIFT - __builtin_clzl(size - 1);
 }
 
 static void *take_small(int class) {
