@@ -103,7 +103,7 @@ let package = Package(
     .executableTarget(
       name: "BeanCommand",
       dependencies: ["Bean", "BeanTool", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
-    .testTarget(name: "ToolTests", dependencies: ["BeanTool", "Bean", "DebugLayout"]),
+    .testTarget(name: "ToolTests", dependencies: ["BeanTool", "BeanCommand", "Bean", "DebugLayout"]),
     .testTarget(name: "BeanTests", dependencies: ["Bean", "CZydis"]),
     .testTarget(name: "LoaderCoreTests", dependencies: ["LoaderCore"]),
     // Runs real programs under the built loader; tools/test names it.

@@ -70,7 +70,7 @@ extension Updater {
     do throws(ELFError) {
       let old: Binary
       if let known = shared.current.binary { old = known } else { old = try Binary(own) }
-      let new = try Binary(content)
+      let new = try Binary(content, like: old)
       program.lock.lock()
       let used = UsedSymbols(program, of: shared)
       program.lock.unlock()
