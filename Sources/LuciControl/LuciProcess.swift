@@ -30,11 +30,11 @@ public enum AskError: Error, Equatable, CustomStringConvertible {
 public struct LuciProcess: Sendable {
   public let pid: Int
   private let directory: String
-  private let pipe: String
-  private let file: String
+  let pipe: String
+  let file: String
 
   static let threadName = "ld-luci"
-  private static let fileName = "/memfd:ld-luci:"
+  static let fileName = "/memfd:ld-luci:"
   private static let headerSize = 64
   private static let answerLimit = 16 << 20
 
@@ -77,8 +77,7 @@ public struct LuciProcess: Sendable {
     -> Data
   {
     let deadline = ContinuousClock.now + timeout
-    let answers = open(file, O_RDONLY | O_CLOEXEC)
-    guard answers >= 0 else { throw failure() }
+    let answers = try openedFile()
     defer { close(answers) }
     // One asker at a time. The lock goes with the descriptor.
     while flock(answers, LOCK_EX | LOCK_NB) != 0 {
@@ -105,19 +104,10 @@ public struct LuciProcess: Sendable {
     }
     question += [0]
     guard question.count <= Int(PIPE_BUF) else { throw .system("the arguments are too long") }
-    let descriptor = open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure() }
+    let descriptor = try openedPipe()
     defer { close(descriptor) }
     let written = question.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
     guard written == question.count else { throw .noAnswer(pid) }
-  }
-
-  private func failure() -> AskError {
-    switch errno {
-    case EACCES, EPERM: .notPermitted(pid)
-    case ENOENT, ESRCH: .noSuchProcess(pid)
-    default: .system("process \(pid): \(String(cString: strerror(errno)))")
-    }
   }
 
   /// The body, once the header has our identifier.
@@ -163,9 +153,12 @@ extension LuciProcess {
     return status
   }
 
-  /// `pause`, `resume`, `undo` and the like.
-  public func order(_ word: String, _ arguments: [String] = [], timeout: Duration = .seconds(5)) throws(AskError) {
+  /// `pause`, `resume`, `undo` and the like; false: it is going to be done some time.
+  @discardableResult
+  public func order(_ word: String, _ arguments: [String] = [], timeout: Duration = .seconds(5)) throws(AskError)
+    -> Bool
+  {
     struct Done: Decodable { var done: Bool }
-    _ = try decode(Done.self, word, arguments, timeout: timeout)
+    return try decode(Done.self, word, arguments, timeout: timeout).done
   }
 }

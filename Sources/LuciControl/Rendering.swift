@@ -46,8 +46,11 @@ public enum Rendering {
       case .no: "only fresh code runs"
       case .yes: "old code is in use"
       case .unknown:
-        status.detection == "disabled"
-          ? "not known whether old code runs (detection is off)" : "not known yet whether old code runs"
+        switch status.detection {
+        case "disabled": "not known whether old code runs (detection is off)"
+        case "impossible": "not known whether old code runs (detection is impossible)"
+        default: "not known yet whether old code runs"
+        }
       }
     return status.paused ? old + "; paused" : old
   }

@@ -137,7 +137,7 @@ struct Pause: ParsableCommand {
 
   @OptionGroup var target: TargetOptions
 
-  func run() throws { try target.process().order("pause", timeout: target.duration) }
+  func run() throws { _ = try target.process().order("pause", timeout: target.duration) }
 }
 
 struct Resume: ParsableCommand {
@@ -146,19 +146,27 @@ struct Resume: ParsableCommand {
 
   @OptionGroup var target: TargetOptions
 
-  func run() throws { try target.process().order("resume", timeout: target.duration) }
+  func run() throws { _ = try target.process().order("resume", timeout: target.duration) }
 }
 
 struct Undo: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Takes an object back to the version before, whatever its file holds.",
-    discussion: "The file's next change is an update again.")
+    discussion: """
+      The file's next change is an update again. Exit status: 0 done, 1 it waits for a thread of the program or for
+      the last object of another layout, 2 error.
+      """)
 
   @OptionGroup var target: TargetOptions
   @Argument(help: "The object, by name or path.")
   var object: String
 
-  func run() throws { try target.process().order("undo", [object], timeout: target.duration) }
+  func run() throws {
+    if try !target.process().order("undo", [object], timeout: target.duration) {
+      show("\(object): the way back waits, as `luci status` tells\n")
+      throw ExitCode(1)
+    }
+  }
 }
 
 struct Log: ParsableCommand {
@@ -183,7 +191,7 @@ struct Detect: ParsableCommand {
   @OptionGroup var target: TargetOptions
   @Argument var to: Switch
 
-  func run() throws { try target.process().order("detect", [to.rawValue], timeout: target.duration) }
+  func run() throws { _ = try target.process().order("detect", [to.rawValue], timeout: target.duration) }
 }
 
 struct Wait: ParsableCommand {

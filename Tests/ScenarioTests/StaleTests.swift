@@ -114,8 +114,7 @@ struct StaleTests {
   @Test func unprivilegedUser() async throws {
     try #require(geteuid() == 0, "needs root to become somebody else")
     chown(workspace.path, 65534, 65534)
-    let stale = try await StaleProgram(
-      in: workspace, prefix: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+    let stale = try await StaleProgram(in: workspace, prefix: StaleProgram.asNobody)
     try await stale.update()
     try await stale.textIsAway()
     #expect(try await stale.ask("call") == "callback one")
@@ -149,7 +148,7 @@ struct StaleTests {
     chown(workspace.path, 65534, 65534)
     let stale = try await StaleProgram(
       in: workspace, environment: StaleProgram.quick.merging(["LD_DETECT_OUTDATED": "uprobes"]) { $1 },
-      prefix: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+      prefix: StaleProgram.asNobody)
     try await stale.update(to: "changed")
     try await stale.program.wait(for: "the warning") { $0.errors.isEmpty ? nil : true }
     #expect(try await stale.ask("call") == "callback one")

@@ -26,8 +26,9 @@ extension Text {
     }
   }
 
-  public mutating func append(json verdict: Verdict) {
-    append(verdict.isApplicable ? "{\"verdict\":\"applicable\"" : "{\"verdict\":\"refused\"")
+  /// `isApplicable`: nil leaves that to the verdict; a process has settings that accept more.
+  public mutating func append(json verdict: Verdict, isApplicable: Bool? = nil) {
+    append(isApplicable ?? verdict.isApplicable ? "{\"verdict\":\"applicable\"" : "{\"verdict\":\"refused\"")
     append(",\"reasons\":[")
     for (index, reason) in verdict.reasons.enumerated() {
       append(index == 0 ? "{\"code\":" : ",{\"code\":")

@@ -53,8 +53,13 @@ final class AskChannel {
     var start = 0
     for index in 0..<pending.count where pending[index] == 0 {
       if index == start {
-        pending.removeSubrange(0...index)
-        return fields.count >= 2 ? fields : nil
+        if fields.count >= 2 {
+          pending.removeSubrange(0...index)
+          return fields
+        }
+        fields = []
+        start = index + 1
+        continue
       }
       fields.append(Array(pending[start..<index]))
       start = index + 1

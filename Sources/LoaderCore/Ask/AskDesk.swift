@@ -48,6 +48,12 @@ final class AskDesk {
     return fields.object
   }
 
+  private static var waits: Text {
+    var fields = JSONFields()
+    fields.add("done", false)
+    return fields.object
+  }
+
   private func log() -> Text {
     let process = CurrentThread.process
     var fields = JSONFields()
@@ -71,8 +77,11 @@ final class AskDesk {
     switch object(name) {
     case .failure(let error): return AskDesk.error(error.text)
     case .success(let shared):
-      if let refusal = updater.undo(shared) { return AskDesk.error(refusal) }
-      return AskDesk.done
+      switch updater.undo(shared) {
+      case .done: return AskDesk.done
+      case .waits: return AskDesk.waits
+      case .refused(let reason): return AskDesk.error(reason)
+      }
     }
   }
 

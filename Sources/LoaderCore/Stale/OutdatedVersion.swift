@@ -23,6 +23,8 @@ final class OutdatedVersion {
   /// Why it is unwatchable.
   var obstacle: StaticString?
   var texts: [TextRange] = []
+  /// Nothing is done as long as a debugger is there.
+  var isTraced = false
   /// Instead of taking text away.
   var probes: UprobeSet?
   /// Pages that were put back since they were last taken away.

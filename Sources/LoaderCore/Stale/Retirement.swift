@@ -56,8 +56,8 @@ extension StaleDetector {
     if version.unseenThreads == nil {
       version.unseenThreads = try StackSearch.threads(except: program.ownThreads)
     }
-    let search = try StackSearch(
-      ranges: version.texts.map { $0.range }, restorers: restorers, buffer: try scratchPage())
+    let search = StackSearch(
+      ranges: version.texts.map { $0.range }, maps: try FreeSpace.read(), buffer: try scratchPage())
     var remaining: [Int32] = []
     version.holder = nil
     version.waitsFor = nil

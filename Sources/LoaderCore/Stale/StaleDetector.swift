@@ -32,8 +32,6 @@ final class StaleDetector {
     if program.settings.debug.contains(.images) { obstacle = "LD_DEBUG=1" }
   }
 
-  /// Return addresses of signal handlers.
-  private(set) lazy var restorers = program.findRestorers()
   private var scratch: UInt64 = 0
   var retireTime: UInt64 { program.settings.retireSeconds * 1_000_000_000 }
 
@@ -132,9 +130,16 @@ final class StaleDetector {
   private func look(at version: OutdatedVersion, _ now: UInt64) {
     version.due = .max
     if Tracer.isPresent {
+      if Tracer.isRecorder { return giveUp(Tracer.recorder) }
       // A debugger's breakpoints would be lost with the text.
+      version.isTraced = true
+      version.waitsFor = "a debugger follows the process"
       version.due = now + max(firstInterval, 1_000_000_000)
       return
+    }
+    if version.isTraced {
+      version.isTraced = false
+      version.waitsFor = nil
     }
     switch version.phase {
     case .unwatched: mode == .userfaultfd ? begin(version) : beginProbing(version)
@@ -180,7 +185,12 @@ final class StaleDetector {
     do throws(Errno) {
       for text in version.texts { try drop(text, of: version) }
       version.present = []
-      version.awaySince = ClockTime.monotonic()
+      // A page that the server was about to put back may be there again.
+      if server?.ring.isServing ?? false {
+        version.due = ClockTime.monotonic() + firstInterval
+      } else {
+        version.awaySince = ClockTime.monotonic()
+      }
     } catch {
       version.phase = .unwatchable
       version.obstacle = error.text
@@ -288,11 +298,17 @@ final class StaleDetector {
 
   /// Told once: from here on nothing is seen in this process.
   func give(up what: StaticString, _ error: Errno) {
-    obstacle = "the kernel forbids it"
-    var text = Text("outdated code is not detected: ")
-    text.append(what)
+    var text = Text(what)
     text.append(": ")
     text.append(error.text)
+    giveUp("the kernel forbids it", text)
+  }
+
+  private func giveUp(_ reason: StaticString, _ detail: Text? = nil) {
+    guard obstacle == nil else { return }
+    obstacle = reason
+    var text = Text("outdated code is not detected: ")
+    if let detail { text.append(detail.bytes) } else { text.append(reason) }
     program.log.warning(text)
   }
 
@@ -304,24 +320,4 @@ final class StaleDetector {
   }
 
   func runServer() { server?.run() }
-}
-
-/// A debugger, or rr, that follows the process.
-enum Tracer {
-  static var isPresent: Bool {
-    guard let status = try? FileDescriptor.textOfProcess("/proc/self/status") else { return false }
-    return status.withUnsafeBytes { bytes in
-      let text = Bytes(bytes)
-      var start = 0
-      while start < text.count {
-        var end = start
-        while end < text.count, text[end] != 10 { end += 1 }
-        if let line = text.slice(at: UInt64(start), count: UInt64(end - start)), line.hasPrefix("TracerPid:") {
-          return line.suffix(from: 10)?.trimmed != Bytes("0")
-        }
-        start = end + 1
-      }
-      return false
-    }
-  }
 }

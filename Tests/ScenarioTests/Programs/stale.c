@@ -98,6 +98,8 @@ int main(void) {
       printf("handler %s\n", handled);
     } else if (!strcmp(line, "fork")) {
       in_child(0);
+    } else if (!strcmp(line, "drop")) {
+      printf(setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534) ? "kept\n" : "dropped\n");
     } else if (!strcmp(line, "raw fork")) {
       in_child(1);
     }

@@ -6,9 +6,14 @@ struct StaleProgram {
 
   let workspace: Workspace
   let program: RunningProgram
+  /// The process to ask, where the one that was started is another.
+  var target: pid_t
   var library: String { workspace.file(Self.name) }
 
   static let quick = ["LD_DETECT_OUTDATED": "userfaultfd", "LD_DETECT_OUTDATED_DELAY": "0", "LD_RETIRE_TIME": "3"]
+
+  /// Starts a command as a user without rights.
+  static let asNobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
 
   /// - Parameter prefix: a command that starts the program, such as setpriv.
   init(
@@ -27,6 +32,7 @@ struct StaleProgram {
     program = try RunningProgram(
       in: workspace, command + [workspace.file("stale")],
       environment: environment.merging(["LD_STATUS_FORMAT": "json"]) { $1 }, status: true)
+    target = program.pid
     try await program.wait(for: "the program") { $0.lines.contains("ready one") ? true : nil }
   }
 
@@ -110,7 +116,7 @@ struct StaleProgram {
     }
   }
 
-  func status() throws -> Status { try Luci.status(of: program.pid) }
+  func status() throws -> Status { try Luci.status(of: target) }
 
   func stale(_ expected: String) async throws {
     try await program.wait(for: "stale: \(expected)") { _ in try status().stale == expected ? true : nil }
