@@ -38,38 +38,60 @@ public struct LuciProcess: Sendable {
   private static let headerSize = 64
   private static let answerLimit = 16 << 20
 
-  /// `proc`: where the proc file system is mounted.
-  public init(pid: Int, proc: String = "/proc") throws(AskError) {
+  /// `proc`: where the proc file system is mounted. `patience`: a process in its first moments answers a little later.
+  public init(pid: Int, proc: String = "/proc", patience: Duration = .milliseconds(500)) throws(AskError) {
     self.pid = pid
-    let tasks = "\(proc)/\(pid)/task"
+    let deadline = ContinuousClock.now + patience
+    while true {
+      switch try Self.find("\(proc)/\(pid)/task", pid) {
+      case .channel(let directory, let file, let pipe):
+        (self.directory, self.file, self.pipe) = (directory, file, pipe)
+        return
+      case .forbidden: throw .notPermitted(pid)
+      case .thread where ContinuousClock.now < deadline: usleep(10_000)
+      case .thread, .nothing: throw .notUnderLuci(pid)
+      }
+    }
+  }
+
+  private enum Finding {
+    case channel(directory: String, file: String, pipe: String)
+    /// Luci's thread, which does not answer (yet).
+    case thread
+    case forbidden
+    case nothing
+  }
+
+  private static func find(_ tasks: String, _ pid: Int) throws(AskError) -> Finding {
     guard let threads = try? FileManager.default.contentsOfDirectory(atPath: tasks) else {
       throw .noSuchProcess(pid)
     }
-    var isForbidden = false
-    for thread in threads where Self.text("\(tasks)/\(thread)/comm") == Self.threadName + "\n" {
-      let descriptors = "\(tasks)/\(thread)/fd"
-      guard let numbers = try? FileManager.default.contentsOfDirectory(atPath: descriptors) else {
-        isForbidden = true
+    var finding = Finding.nothing
+    for thread in threads where text("\(tasks)/\(thread)/comm") == threadName + "\n" {
+      let directory = "\(tasks)/\(thread)/fd"
+      guard let numbers = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
+        finding = .forbidden
         continue
       }
       for number in numbers {
-        guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(descriptors)/\(number)"),
-          target.hasPrefix(Self.fileName)
+        guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\(number)"),
+          target.hasPrefix(fileName)
         else { continue }
-        let pipe = target.dropFirst(Self.fileName.count).prefix { $0.isNumber }
-        directory = descriptors
-        file = "\(descriptors)/\(number)"
-        self.pipe = "\(descriptors)/\(pipe)"
-        return
+        let pipe = target.dropFirst(fileName.count).prefix { $0.isNumber }
+        return .channel(
+          directory: directory, file: "\(directory)/\(number)", pipe: "\(directory)/\(pipe)")
       }
+      finding = .thread
     }
-    throw isForbidden ? .notPermitted(pid) : .notUnderLuci(pid)
+    return finding
   }
 
   /// All that the caller may see.
   public static func all(proc: String = "/proc") -> [LuciProcess] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: proc)) ?? []
-    return names.compactMap { Int($0) }.sorted().compactMap { try? LuciProcess(pid: $0, proc: proc) }
+    return names.compactMap { Int($0) }.sorted().compactMap {
+      try? LuciProcess(pid: $0, proc: proc, patience: .zero)
+    }
   }
 
   /// Asks and waits for the answer, which is JSON.

@@ -17,6 +17,10 @@ public enum Rendering {
           "\(status.pid)", status.stale.rawValue, "\(status.objects.count)", "\(status.updatedCount)",
           "\(status.pendingCount)", "\(status.refusedCount)", status.program + (status.paused ? " (paused)" : ""),
         ])
+        // Below it, what is not as it was at the start.
+        for object in status.objects where object.versions > 1 || object.needsAttention {
+          table.add(line: "  " + line(object))
+        }
       }
       return table.text
     }
@@ -38,6 +42,12 @@ public enum Rendering {
       head += table.text
       return head
     }
+  }
+
+  private static func line(_ object: ObjectStatus) -> String {
+    var parts = ["\(object.object) version \(object.version) of \(object.versions)"]
+    if let since = object.since { parts[0] += " since \(since)" }
+    return (parts + notes(object)).joined(separator: "; ")
   }
 
   public static func summary(_ status: ProcessStatus) -> String {

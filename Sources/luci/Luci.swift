@@ -58,7 +58,8 @@ struct FormOptions: ParsableArguments {
 }
 
 struct TargetOptions: ParsableArguments {
-  @Argument(help: "The process id.")
+  @Argument(
+    help: "The process id.", completion: .shellCommand("luci ps 2>/dev/null | awk '/^[0-9]/ { print $1 }'"))
   var pid: Int
 
   @Option(help: "Seconds to wait for the process's answer.")
@@ -115,7 +116,7 @@ struct Check: ParsableCommand {
     discussion: "The verdict is about what runs now. Exit status: 0 applicable, 1 refused, 2 error.")
 
   @OptionGroup var target: TargetOptions
-  @Argument(help: "The new file, as the process would see it.")
+  @Argument(help: "The new file, as the process would see it.", completion: .file())
   var file: String
   @Option(help: "The object it would replace; without it, the one of the file's name.")
   var object: String?

@@ -10,7 +10,15 @@ struct AskTests {
   static let off = ["LD_DETECT_OUTDATED": "disabled"]
 
   private func program(_ environment: [String: String] = AskTests.off) async throws -> StaleProgram {
-    try await StaleProgram(in: workspace, environment: environment)
+    try await Self.program(in: workspace, environment)
+  }
+
+  static func program(
+    in workspace: Workspace, _ environment: [String: String] = AskTests.off
+  ) async throws -> StaleProgram {
+    let program = try await StaleProgram(in: workspace, environment: environment)
+    if environment["LD_CONTROL"] == nil { try await program.answers() }
+    return program
   }
 
   @Test func pausedProcessKeepsItsVersion() async throws {
@@ -191,7 +199,8 @@ struct AskTests {
     #expect(stale.status == 1 && stale.output.contains("version 1 in-use (stale_callback)"), "\(stale)")
     let list = try program.luci(["ps"])
     #expect(list.status == 1, "\(list)")
-    #expect(list.output.split(separator: "\n").contains { $0.hasPrefix(pid + " ") && $0.contains("  yes ") }, "\(list)")
+    let lines = list.output.split(separator: "\n")
+    #expect(lines.contains { $0.hasPrefix(pid + " ") && $0.contains("  yes ") }, "\(list)")
     let json = try program.luci(["ps", "--json"])
     let all = try JSONDecoder().decode([StaleProgram.Status].self, from: Data(json.output.utf8))
     #expect(json.status == 1 && all.contains { $0.pid == program.program.pid && $0.stale == "yes" })
@@ -217,7 +226,7 @@ struct AskTests {
     #expect(late.status == 1 && late.output.contains("stale_loop"), "\(late)")
     // It ends while it is waited for.
     async let waiting = Task.detached { try Luci.run(["wait", pid, "--fresh", "--timeout", "50"]) }.value
-    try await program.program.wait(for: "detection to go on") { _ in try program.status().stale == "yes" ? true : nil }
+    try await program.program.wait(for: "an answer") { _ in try program.status().stale == "yes" ? true : nil }
     program.program.signal(SIGKILL)
     #expect(try await waiting.status == 2)
   }
@@ -252,96 +261,6 @@ struct AskTests {
     }
     #expect(try state() == before)
     #expect(before.allSatisfy { !$0.contains("ld-luci") })
-    try await program.end()
-  }
-
-  @Test func othersMayNotAsk() async throws {
-    try #require(geteuid() == 0, "needs root to become somebody else")
-    chown(workspace.path, 65534, 65534)
-    let tool = workspace.file("luci")
-    try await workspace.install(tool, from: Luci.tool)
-    func luci(as user: Int, _ arguments: [String]) async throws -> (Ending, Seen) {
-      let command = ["setpriv", "--reuid=\(user)", "--regid=\(user)", "--clear-groups", "--", tool]
-      chmod(workspace.path, 0o777)
-      let run = try RunningProgram(in: workspace, command + arguments)
-      return (try await run.end(), run.seen)
-    }
-    let theirs = try await StaleProgram(in: workspace, environment: Self.off, prefix: StaleProgram.asNobody)
-    let pid = "\(theirs.program.pid)"
-    #expect(try await luci(as: 65534, ["status", pid]).0 == .exit(0))
-    #expect(try theirs.luci(["status", pid]).status == 0, "root may")
-    for command in [
-      ["status", pid], ["pause", pid], ["undo", pid, Self.name], ["log", pid], ["wait", pid, "--fresh"],
-      ["detect", pid, "on"], ["check", pid, theirs.library],
-    ] {
-      let (ending, seen) = try await luci(as: 65533, command)
-      #expect(ending == .exit(2) && seen.errors == "luci: process \(pid) may be asked by its user and root only\n", "\(seen)")
-    }
-    let (_, list) = try await luci(as: 65533, ["ps"])
-    #expect(!list.output.contains(pid + " "), "\(list)")
-    #expect(try !theirs.status().paused)
-    try await theirs.end()
-  }
-
-  /// Without LD_CONTROL nobody is answered.
-  @Test func switchedOff() async throws {
-    let program = try await program(["LD_CONTROL": "0"])
-    let (code, text) = try program.luci(["status", "\(program.program.pid)"])
-    #expect(code == 2 && text.contains("does not run under Luci, or does not answer"), "\(text)")
-    try await program.end()
-  }
-
-  /// A process that only pretends to run under Luci shows files that it may not write to: whoever asks with more rights
-  /// does not write to them either.
-  @Test(arguments: ["file", "fifo", "wrong-pipe"])
-  func pretender(kind: String) async throws {
-    let victim = workspace.file("victim")
-    if kind == "fifo" { mkfifo(victim, 0o600) } else { try Data("precious".utf8).write(to: URL(fileURLWithPath: victim)) }
-    let keeper = kind == "fifo" ? open(victim, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1
-    defer { if keeper >= 0 { close(keeper) } }
-    let subject = Subject.compiled(in: workspace, "pretender.c", name: "pretender")
-    let program = try await subject.start(.system, [kind, victim])
-    try await program.wait(for: "the program") { $0.lines.contains("ready") ? true : nil }
-    for command in [["status", "\(program.pid)", "--patience", "0.3"], ["pause", "\(program.pid)", "--patience", "0.3"]] {
-      #expect(try Luci.run(command).status == 2)
-    }
-    if kind == "fifo" {
-      var byte: UInt8 = 0
-      #expect(read(keeper, &byte, 1) == -1 && errno == EAGAIN, "something was written into the FIFO")
-    } else {
-      #expect(try workspace.contents(victim) == Data("precious".utf8))
-    }
-    #expect(try await program.end() == .exit(0))
-  }
-
-  /// Whatever is written into the pipe: what is no question is thrown away, and the next question is answered.
-  @Test func rubbishInThePipe() async throws {
-    let program = try await program()
-    let tasks = "/proc/\(program.program.pid)/task"
-    let pipes = try FileManager.default.contentsOfDirectory(atPath: tasks).flatMap { thread -> [String] in
-      let directory = "\(tasks)/\(thread)/fd"
-      let name = try String(contentsOfFile: "\(tasks)/\(thread)/comm", encoding: .utf8)
-      guard name == "ld-luci\n" else { return [] }
-      return try FileManager.default.contentsOfDirectory(atPath: directory).filter {
-        try FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\($0)").hasPrefix("pipe:")
-      }.map { "\(directory)/\($0)" }
-    }
-    #expect(!pipes.isEmpty)
-    var numbers = RepeatableNumbers(seed: 6)
-    for round in 0..<60 {
-      var rubbish: [UInt8] = (0..<Int.random(in: 1..<3000, using: &numbers)).map { _ in
-        round % 3 == 0 ? 0 : UInt8.random(in: 0...255, using: &numbers) & (round % 3 == 1 ? 255 : 1)
-      }
-      // What was begun must not become a part of the next question.
-      rubbish += [1, 0, 0]
-      for pipe in pipes {
-        let descriptor = open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
-        guard descriptor >= 0 else { continue }
-        _ = rubbish.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-        close(descriptor)
-      }
-      #expect(try program.status().stale == "no")
-    }
     try await program.end()
   }
 }

@@ -19,7 +19,9 @@ struct ContainerTests {
       case .unprivileged: return StaleProgram.asNobody + ["unshare", "--user", "--map-root-user"] + alone
       case .changedRoot:
         // A root directory of its own, with the same files in it.
-        let script = "mkdir -p root && mount --rbind / root && mount -t proc proc root/proc && exec chroot root \"$@\""
+        let script = """
+          mkdir -p root && mount --rbind / root && mount -t proc proc root/proc && exec chroot root "$@"
+          """
         return ["unshare"] + alone + ["sh", "-ec", script, "sh"]
       }
     }
@@ -57,7 +59,11 @@ struct ContainerTests {
     return String(try #require(line.split(separator: "\t").last))
   }
 
-  @Test(.enabled(if: Kind.impossible.isEmpty, "here the kernel forbids: \(Kind.impossible.map { "\($0): \($0.refusal)" })"))
+  static let forbidden = Comment(
+    rawValue: "here the kernel forbids: \(Kind.impossible.map { "\($0) (\($0.refusal))" })")
+
+  /// Skipped by name where some are not tested.
+  @Test(.enabled(if: Kind.impossible.isEmpty, ContainerTests.forbidden))
   func allKindsArePossible() {}
 
   @Test(arguments: Kind.possible)
@@ -68,6 +74,7 @@ struct ContainerTests {
     chmod(workspace.path, 0o755)
     var stale = try await StaleProgram(in: workspace, prefix: kind.prefix)
     stale.target = innermost(stale.program.pid)
+    try await stale.answers()
     let outside = "\(stale.target)"
     let inside = try numberInside(stale.target)
     #expect(inside != outside)
@@ -79,7 +86,8 @@ struct ContainerTests {
     }
     #expect(try stale.luci(["status", outside]).status == 0)
     #expect(try stale.luci(["ps"]).output.split(separator: "\n").contains { $0.hasPrefix(outside + " ") })
-    try await stale.update()
+    // Files of users that are not known inside would be refused.
+    try await stale.update(owner: kind == .unprivileged ? 65534 : nil)
     try await stale.textIsAway()
     #expect(try await stale.ask("call") == "callback one")
     let use = try await stale.reported("stale_callback")
@@ -87,8 +95,9 @@ struct ContainerTests {
     #expect(try stale.status().stale == "yes")
     let (ending, seen) = try await luci(inside: ["status", inside])
     #expect(ending == .exit(1) && seen.output.contains("version 1 in-use (stale_callback)"), "\(seen)")
-    let list = try await luci(inside: ["ps"]).1.output.split(separator: "\n")
-    #expect(list.count == 2 && list.last?.hasPrefix(inside + " ") == true, "only its own processes: \(list)")
+    let list = try await luci(inside: ["ps"]).1.output
+    let processes = list.split(separator: "\n").filter { $0.first?.isNumber == true }
+    #expect(processes.count == 1 && processes[0].hasPrefix(inside + " "), "only its own: \(list)")
     // Paths are the process's own.
     #expect(try stale.luci(["check", outside, workspace.file("three/" + StaleProgram.name)]).status == 0)
     #expect(try stale.luci(["undo", outside, StaleProgram.name]).status == 0)

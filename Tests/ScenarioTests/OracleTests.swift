@@ -10,7 +10,11 @@ import Testing
 struct OracleTests {
   let workspace = try! Workspace()
   static let generations = 6
-  static let settings = ["LD_DETECT_OUTDATED": "userfaultfd", "LD_DETECT_OUTDATED_DELAY": "0", "LD_RETIRE_TIME": "1"]
+  // Each version has its own place in the log, which looks like another layout of a structure.
+  static let settings = [
+    "LD_DETECT_OUTDATED": "userfaultfd", "LD_DETECT_OUTDATED_DELAY": "0", "LD_RETIRE_TIME": "1",
+    "LD_LAYOUT_CHECK": "report",
+  ]
 
   static let seeds: [Int] = {
     let parts = (ProcessInfo.processInfo.environment["LUCI_ORACLE_SEEDS"] ?? "1-2").split(separator: "-")

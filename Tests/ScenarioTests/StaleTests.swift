@@ -160,6 +160,46 @@ struct StaleTests {
     try await stale.end()
   }
 
+  /// A version that was mapped from a file of a system directory holds that file until it is given up: whoever judges
+  /// by mappings of deleted files (checkrestart, lsof) sees the process as stale until then, and not longer.
+  @Test(.enabled(if: Luci.canMount, "no mount namespaces here"))
+  func nothingOfTheFileStaysMapped() async throws {
+    let mount = "mount --bind \(workspace.path) /usr/local/lib && exec \"$@\""
+    let stale = try await StaleProgram(
+      in: workspace,
+      environment: StaleProgram.quick.merging([
+        "LD_LIBRARY_PATH": "/usr/local/lib", "LD_RETIRE_TIME": "1",
+      ]) { $1 }, prefix: ["unshare", "-rm", "sh", "-ec", mount, "sh"])
+    func mapped() -> [Substring] {
+      stale.program.mappings.filter { $0.contains("libstale.so") && !$0.contains("/memfd:") }
+    }
+    #expect(!mapped().isEmpty, "it is not mapped from a copy: \(stale.program.mappings)")
+    try await stale.update()
+    #expect(mapped().contains { $0.hasSuffix(" (deleted)") }, "\(mapped())")
+    try await stale.stale("no")
+    #expect(mapped().isEmpty, "\(mapped())")
+    // Text and constants are there still, and the file that comes next may get the old one's number.
+    #expect(try await stale.ask("call") == "callback one")
+    try await stale.update(to: "three")
+    #expect(try await stale.ask("version") == "version three")
+    #expect(try stale.luci(["undo", "\(stale.program.pid)", StaleProgram.name]).status == 0)
+    #expect(try await stale.ask("version") == "version two")
+    try await stale.end()
+  }
+
+  /// LD_DETECT_OUTDATED_DELAY: old text is not taken away before.
+  @Test func delayIsKept() async throws {
+    let stale = try await StaleProgram(
+      in: workspace, environment: StaleProgram.quick.merging(["LD_DETECT_OUTDATED_DELAY": "1"]) { $1 })
+    let begin = ContinuousClock.now
+    try await stale.update()
+    let isAway = try stale.status().objects.first?.outdated?.first?.isAway == true
+    #expect(!isAway || ContinuousClock.now > begin + .seconds(1))
+    try await stale.textIsAway()
+    #expect(ContinuousClock.now > begin + .seconds(1))
+    try await stale.end()
+  }
+
   @Test func disabledUnlessAskedFor() async throws {
     let stale = try await StaleProgram(in: workspace, environment: ["LD_RETIRE_TIME": "0"])
     let threads = stale.program.threads.count

@@ -14,8 +14,9 @@ final class AskDesk {
 
   /// Everything that was asked; the last answer stands. Fields: an id of the asker's choice, a word, arguments.
   func serve() {
+    // All that is there, since nobody wakes the helper for it again; but not for ever.
     var rounds = 0
-    while rounds < 16, let question = channel.next() {
+    while rounds < AskChannel.questionLimit, let question = channel.next() {
       rounds += 1
       let arguments = question[2...].map { field -> Path in field.withUnsafeBytes { Path(Bytes($0)) } }
       let answer = question[1].withUnsafeBytes { word -> Text in self.answer(Bytes(word), Array(arguments)) }

@@ -33,6 +33,8 @@ extension StaleDetector {
     version.due = version.probes == nil ? .max : now + StaleDetector.pollInterval
     version.waitsFor = nil
     forgetTold(of: version)
+    // Without memory for it the mappings stay what they are.
+    try? FileRelease.release(version.version, texts: version.texts.map { $0.range })
     program.log.write(.info) { text in
       text.append("version ")
       text.append(decimal: UInt64(version.number))

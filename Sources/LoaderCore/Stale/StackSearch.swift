@@ -111,7 +111,9 @@ struct StackSearch {
       return nil
     }
     var end = maps[index].range.end
-    while index + 1 < maps.count, maps[index + 1].range.start == end, maps[index + 1].isPlain || maps[index + 1].isStack {
+    while index + 1 < maps.count, maps[index + 1].range.start == end,
+      maps[index + 1].isPlain || maps[index + 1].isStack
+    {
       index += 1
       end = maps[index].range.end
     }

@@ -36,6 +36,13 @@ struct StaleProgram {
     try await program.wait(for: "the program") { $0.lines.contains("ready one") ? true : nil }
   }
 
+  /// Waits until it answers: not at once after its start.
+  func answers() async throws {
+    try await program.wait(for: "an answer to luci") { _ in
+      try luci(["status", "\(target)"]).status == 0 ? true : nil
+    }
+  }
+
   /// A command and its answer.
   func ask(_ command: String) async throws -> String {
     let before = program.seen.lines.count
@@ -45,9 +52,9 @@ struct StaleProgram {
     }
   }
 
-  func update(to version: String = "two") async throws {
+  func update(to version: String = "two", owner: uid_t? = nil) async throws {
     let before = events.count { $0.code == "updated" }
-    try workspace.replace(library, with: workspace.file("\(version)/\(Self.name)"))
+    try workspace.replace(library, with: workspace.file("\(version)/\(Self.name)"), owner: owner)
     try await program.wait(for: "the update") { _ in events.count { $0.code == "updated" } > before ? true : nil }
   }
 
