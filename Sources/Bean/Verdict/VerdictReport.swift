@@ -26,9 +26,9 @@ extension Text {
     }
   }
 
-  public mutating func append(json verdict: Verdict) {
+  public mutating func append(json verdict: Verdict, isTaken: Bool? = nil) {
     var writer = JSONWriter()
-    writer.value(verdict)
+    writer.value(verdict, isTaken: isTaken)
     append(writer.text.bytes)
     append("\n")
   }
@@ -47,9 +47,10 @@ extension Text {
 }
 
 extension JSONWriter {
-  public mutating func value(_ verdict: Verdict) {
+  /// `isTaken`: what settings make of it.
+  public mutating func value(_ verdict: Verdict, isTaken: Bool? = nil) {
     object { (writer) in
-      writer.field("verdict", Bytes(verdict.isApplicable ? "applicable" : "refused"))
+      writer.field("verdict", Bytes(isTaken ?? verdict.isApplicable ? "applicable" : "refused"))
       writer.field("hooks_take_state", verdict.hooksTakeState)
       writer.key("reasons")
       writer.array { (writer) in
