@@ -47,6 +47,7 @@ public final class Updater {
     program.lock.lock()
     self.isBusy = isBusy
     program.lock.unlock()
+    program.gates.heapKeep(isBusy ? 1 : 0)
   }
 
   /// Objects that dlclose takes out of the process; under the program's lock.
