@@ -119,6 +119,24 @@ import Testing
     #expect(try CompiledPair(source(1), source(2), options: options).codes() == ["binding-unproved"])
   }
 
+  /// libgs has one place where a number in memory, times 16, is added to where it lies: an index, and no distance.
+  @Test func indicesAreNoDistances() throws {
+    let source = { (scale: Int, factor: Int) in
+      """
+      static int one = 1;
+      extern const int table[2] __attribute__((visibility("hidden")));
+      asm(".section .rodata\\n .p2align 2\\n .globl table\\n .hidden table\\ntable: .long one - table, 7\\n .text");
+      char *pick(int *p) { return (char *)p + *p * \(scale)L; }
+      int look(void) { return table[1] == 7; }
+      int use(int x) { one += x; return \(factor); }
+      """
+    }
+    let options = ["-O2", "-s", "-fno-toplevel-reorder"]
+    #expect(try CompiledPair(source(1, 1), source(1, 2), options: options).codes() == ["binding-unproved"])
+    let verdict = try CompiledPair(source(16, 1), source(16, 2), options: options).verdict()
+    #expect(verdict.accepted, "\(verdict.text)")
+  }
+
   /// Unwind tables lead to the address of the personality routine through a word in .data.
   @Test func wordsThatUnwindTablesRead() throws {
     let source = """

@@ -46,11 +46,20 @@ struct RelativeLoad {
     if isSum(instruction, bytes, offset) {
       isAdded = true
       age = 0
-    } else if isNewBase(instruction, bytes, offset) {
-      // What is added later is another address than the one that was loaded from.
+    } else if isNewBase(instruction, bytes, offset) || isScaled(instruction, bytes, offset) {
+      // What is added later is another address than the one that was loaded from, or no distance in bytes.
       age = RelativeLoad.window &+ 1
     }
     return false
+  }
+
+  /// A shift of the number: it is an index.
+  private func isScaled(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) -> Bool {
+    let rex = bytes[offset]
+    guard instruction.map == 0, instruction.opcode == 0xc1 || instruction.opcode == 0xd1, rex & 0xf8 == 0x48,
+      bytes[offset &+ 1] == instruction.opcode, instruction.modRM >= 0xe0
+    else { return false }
+    return instruction.modRM & 7 | (rex & 1) << 3 == destination
   }
 
   /// MOV or LEA to the base register.

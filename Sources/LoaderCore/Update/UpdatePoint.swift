@@ -39,11 +39,13 @@ extension Updater {
     program.lock.lock()
     defer { program.lock.unlock() }
     let candidates = waitIfNeeded(prepared)
-    return stepWaiting(frame: frame) || apply(candidates)
+    let isApplied = stepWaiting(frame: frame)
+    return apply(candidates) || isApplied
   }
 
   /// On a program thread, under the lock.
   private func apply(_ candidates: [NewVersion]) -> Bool {
+    var refused: [SharedObject] = []
     let loaded = candidates.filter { candidate in
       do throws(UpdateFailure) {
         try program.loadNeeds(of: candidate)
@@ -51,10 +53,11 @@ extension Updater {
       } catch {
         refuse(candidate.shared, error)
         candidate.discard(room)
+        refused.append(candidate.shared)
         return false
       }
     }
-    let (ready, _) = bind(loaded, mayCall: true)
+    let (ready, _) = bind(keepWhole(loaded, without: refused), mayCall: true)
     if ready.isEmpty { return false }
     program.finish(ready)
     reportUpdated(ready)

@@ -17,6 +17,8 @@ public final class Updater {
   /// No object is replaced for the time being (`luci pause`); files that changed meanwhile.
   var isPaused = false
   private var postponed: [Int] = []
+  /// See `withUnfinished`.
+  var unfinished: [SharedObject] = []
   private(set) var desk: AskDesk?
 
   init(_ program: Program) {
@@ -219,18 +221,6 @@ public final class Updater {
     reportUpdated(ready)
   }
 
-  func prepareAll(_ changed: [SharedObject], _ watcher: FileWatcher?) -> [NewVersion] {
-    var candidates: [NewVersion] = []
-    for shared in withdrawPending(changed) {
-      do throws(UpdateFailure) {
-        if let candidate = try prepare(shared, watcher) { candidates.append(candidate) }
-      } catch {
-        refuse(shared, error)
-      }
-    }
-    return candidates
-  }
-
   /// An update that still waits for a program thread is taken back, and its objects come into this one.
   func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
     program.lock.lock()
@@ -307,10 +297,10 @@ public final class Updater {
         }
       }
       guard let failed else { return (remaining, []) }
-      if isGate { return ([], remaining.compactMap { remap($0) }) }
-      remaining[failed].discard(room)
-      remaining.remove(at: failed)
-      remaining = remaining.compactMap { remap($0) }
+      if isGate { return ([], remapAll(remaining)) }
+      let refused = remaining.remove(at: failed)
+      refused.discard(room)
+      remaining = remapAll(keepWhole(remaining, without: [refused.shared]))
     }
     return ([], [])
   }
