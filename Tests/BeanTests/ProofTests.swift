@@ -137,6 +137,35 @@ import Testing
     #expect(verdict.accepted, "\(verdict.text)")
   }
 
+  /// In libvips another number, from the stack, is added to the place that one was loaded from. One that may have been
+  /// put there before is the same number.
+  @Test(arguments: [
+    ("mov 8(%rsp), %rdx", true), ("mov %rdx, -8(%rsi)\n mov 8(%rsp), %rdx", true),
+    ("mov %rdx, 8(%rsp)\n mov 8(%rsp), %rdx", false), ("nop", false),
+  ])
+  func anotherNumberIsAdded(between: String, isAccepted: Bool) throws {
+    let source = Self.assembly("") + """
+
+      .section .rodata
+      .p2align 2
+      .long variable - ., 7
+      .text
+      .globl add
+      .type add, @function
+      add:
+      .cfi_startproc
+      movslq (%rdi), %rdx
+      \(between)
+      add %rdx, %rdi
+      mov %rdi, %rax
+      ret
+      .cfi_endproc
+      .size add, . - add
+      """
+    let verdict = try CompiledPair(source, source, language: "S").verdict()
+    #expect(verdict.accepted == isAccepted, "\(verdict.text)")
+  }
+
   /// Unwind tables lead to the address of the personality routine through a word in .data.
   @Test func wordsThatUnwindTablesRead() throws {
     let source = """

@@ -35,7 +35,8 @@ struct FollowingTests {
   @Test(arguments: Start.luci)
   func pointersOfAllKinds(start: Start) async throws {
     let two = try await version("two", ["-DMORE"])
-    let three = try await version("three")
+    let three = try await version("three", ["-DMORE"])
+    let without = try await version("without")
     let program = try await self.start(start)
     #expect(
       try await look(program)
@@ -46,11 +47,14 @@ struct FollowingTests {
       try await look(program)
         == "call two, virtual two, dlsym two, hook two, changed hook program, added two, first code known, code known, two objects"
     )
-    // The symbol is gone again; nobody had it.
+    // The program has asked for that symbol: it must be there from now on.
+    try workspace.replace(library, with: without)
+    try await program.wait(for: "a refusal") { $0.refusals(of: "libfollowing.so").first }
+    #expect(program.seen.hasTold("libfollowing.so", "added is no longer exported"))
     try await update(program, to: three)
     #expect(
       try await look(program)
-        == "call three, virtual three, dlsym three, hook three, changed hook program, added none, first code known, code known, two objects"
+        == "call three, virtual three, dlsym three, hook three, changed hook program, added three, first code known, code known, two objects"
     )
     #expect(try await program.end() == .exit(0), "\(program.seen)")
   }

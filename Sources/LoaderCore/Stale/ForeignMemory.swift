@@ -3,6 +3,13 @@ import CKernel
 /// Memory of this process that may vanish at any moment (other threads' stacks): read by process_vm_readv(2), which
 /// tells instead of faulting.
 enum ForeignMemory {
+  /// A filter of system calls may forbid it.
+  static var canBeRead: Bool {
+    var own: UInt64 = 0
+    var copied: UInt64 = 0
+    return withUnsafeMutablePointer(to: &own) { copy(from: UInt64(UInt(bitPattern: $0)), to: &copied) }
+  }
+
   /// One word.
   static func copy(from address: UInt64, to word: inout UInt64) -> Bool {
     withUnsafeMutableBytes(of: &word) { copy(from: address, to: $0, count: 8) == 8 }

@@ -77,9 +77,7 @@ extension Updater {
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
     }
-    let isBound =
-      verdict.isAccepted(relaxation: program.settings.relaxation)
-      || (program.settings.forcesUpdate && verdict.isContentOnly)
+    let isBound = program.settings.binds(verdict)
     guard isBound || verdict.hooksTakeState else { throw UpdateFailure(verdict) }
     let isLayoutKnown = try checkDebugHash(shared, shared.current.binary?.file ?? parsed, parsed) || !isBound
     if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty, !isLayoutKnown {

@@ -235,12 +235,13 @@ public final class Updater {
   /// The whole batch waits for a program thread.
   private func gate(_ candidates: [NewVersion]) {
     program.nextLook = 0
-    if !program.isConfined, program.gate(candidates) { return }
+    let isConfined = program.isConfined || !ForeignMemory.canBeRead
+    if !isConfined, program.gate(candidates) { return }
     for candidate in candidates {
       report(
         .incompatible, candidate.shared, cause: "program-thread-needed",
         Text(
-          program.isConfined
+          isConfined
             ? "it needs work on a thread of the program, which is confined"
             : "it needs work on a thread of the program, and none calls it through a slot"))
       candidate.discard(room)
