@@ -41,8 +41,8 @@ extension Updater {
 
   /// A file that is mapped itself and was written to in place has changed under the running code: there is nothing
   /// left to compare with, and nothing that could be gone back to.
-  private func checkNotOverwritten(_ shared: SharedObject, _ status: FileStatus) throws(UpdateFailure) {
-    for version in shared.versions where version.privateCopy == nil {
+  func checkNotOverwritten(_ shared: SharedObject, _ status: FileStatus) throws(UpdateFailure) {
+    for version in shared.versions where version.privateCopy == nil && !version.isFileReleased {
       guard let mapped = version.status, mapped.isSameFile(as: status), mapped != status else { continue }
       if mapped.size == status.size, mapped.modifiedSeconds == status.modifiedSeconds,
         mapped.modifiedNanoseconds == status.modifiedNanoseconds
@@ -54,7 +54,7 @@ extension Updater {
     }
   }
 
-  private func examine(_ shared: SharedObject, _ copy: PrivateCopy, _ content: Bytes) throws(UpdateFailure)
+  func examine(_ shared: SharedObject, _ copy: PrivateCopy, _ content: Bytes) throws(UpdateFailure)
     -> NewVersion
   {
     let parsed: ObjectFile
@@ -66,7 +66,8 @@ extension Updater {
       let oldBinary: Binary
       if let known = shared.current.binary { oldBinary = known } else { oldBinary = try binary(content) }
       shared.current.binary = oldBinary
-      newBinary = try binary(shared.versions.first { $0.fileContent == copy.bytes }?.fileContent ?? copy.bytes)
+      let bytes = shared.versions.first { $0.fileContent == copy.bytes }?.fileContent ?? copy.bytes
+      newBinary = try binary(bytes, like: oldBinary)
       // Program threads that open libraries change the lists that this reads.
       program.lock.lock()
       let used = UsedSymbols(program, of: shared)
