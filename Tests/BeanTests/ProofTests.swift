@@ -144,24 +144,25 @@ import Testing
     ("mov %rdx, 8(%rsp)\n mov 8(%rsp), %rdx", false), ("nop", false),
   ])
   func anotherNumberIsAdded(between: String, isAccepted: Bool) throws {
-    let source = Self.assembly("") + """
+    let source =
+      Self.assembly("") + """
 
-      .section .rodata
-      .p2align 2
-      .long variable - ., 7
-      .text
-      .globl add
-      .type add, @function
-      add:
-      .cfi_startproc
-      movslq (%rdi), %rdx
-      \(between)
-      add %rdx, %rdi
-      mov %rdi, %rax
-      ret
-      .cfi_endproc
-      .size add, . - add
-      """
+        .section .rodata
+        .p2align 2
+        .long variable - ., 7
+        .text
+        .globl add
+        .type add, @function
+        add:
+        .cfi_startproc
+        movslq (%rdi), %rdx
+        \(between)
+        add %rdx, %rdi
+        mov %rdi, %rax
+        ret
+        .cfi_endproc
+        .size add, . - add
+        """
     let verdict = try CompiledPair(source, source, language: "S").verdict()
     #expect(verdict.accepted == isAccepted, "\(verdict.text)")
   }

@@ -46,10 +46,11 @@ struct CheckTests {
   /// Settings count as in the running loader.
   @Test func settings() async throws {
     let counter = try await Counter(in: workspace)
+    let one = try await counter.version("one", flags: ["-DFIRST=10"])
     let two = try await counter.version("two", flags: ["-DFIRST=1000"])
-    #expect(try await check([counter.library, two]).ending == .exit(1))
+    #expect(try await check([one, two]).ending == .exit(1))
     let program = try RunningProgram(
-      in: workspace, [try #require(Luci.loader), "--force-update", "--check", counter.library, two])
+      in: workspace, [try #require(Luci.loader), "--force-update", "--check", one, two])
     #expect(try await program.end() == .exit(0), "\(program.seen)")
     #expect(program.seen.lines.first == "applicable" && program.seen.output.contains("state-content"))
     let grown = try await counter.version("three", flags: ["-DMORE_HEAP"])

@@ -176,13 +176,15 @@ struct ConsumerTests {
   /// A field that 13 functions use lies one byte further on, in an object of unknown size.
   static let curl = Consumer(
     "curl", Release("libcurl4", "7.88.1-10+deb12u5"), ["libcurl.so.4"],
-    .init(Release("libcurl4", "7.88.1-10+deb12u15"), ["libcurl.so.4": .refused("whether any is alive can't be seen")]))
+    .init(Release("libcurl4", "7.88.1-10+deb12u15"), ["libcurl.so.4": .refused("whether any is alive can't be seen")])
+  )
   static let http2 = Consumer(
     "curl", Release("libnghttp2-14", "1.52.0-1+deb12u2"), ["libnghttp2.so.14"],
     .init(Release("libnghttp2-14", "1.52.0-1+deb12u3"), ["libnghttp2.so.14": .over]))
 
   @Test(
-    .enabled(if: WebServer.isThere, "no nginx: tools/subjects fetches it"), .enabled(if: curl.isThere, curl.isMissing))
+    .enabled(if: WebServer.isThere, "no nginx: tools/subjects fetches it"), .enabled(if: curl.isThere, curl.isMissing)
+  )
   func fetching() async throws {
     let server = try await WebServer(in: workspace)
     // CURL_HTTP_VERSION_1_1
@@ -192,7 +194,8 @@ struct ConsumerTests {
 
   /// Where a user knows better, it goes over at once; handles that old code made are in use.
   @Test(
-    .enabled(if: WebServer.isThere, "no nginx: tools/subjects fetches it"), .enabled(if: curl.isThere, curl.isMissing))
+    .enabled(if: WebServer.isThere, "no nginx: tools/subjects fetches it"), .enabled(if: curl.isThere, curl.isMissing)
+  )
   func fetchingWithReport() async throws {
     let server = try await WebServer(in: workspace)
     var consumer = Self.curl

@@ -25,6 +25,10 @@ struct TogetherTests {
     return program
   }
 
+  private func see(_ line: Substring, _ program: RunningProgram) async throws {
+    try await program.wait(for: "'\(line)'") { $0.lines.last == line ? true : nil }
+  }
+
   private func replace(_ name: String, with file: String) throws {
     try workspace.replace(workspace.file("lib\(name).so"), with: file)
   }
@@ -38,7 +42,7 @@ struct TogetherTests {
     try replace("b", with: bad)
     try replace("d", with: d)
     // What hangs together with none of them goes over.
-    try await program.wait(for: "libd") { $0.lines.last == "a one, b one, b through a one, d two, pre none" ? true : nil }
+    try await see("a one, b one, b through a one, d two, pre none", program)
     try await program.wait(for: "both refusals") { seen in
       seen.refusals(of: "liba.so").count == 1 && seen.refusals(of: "libb.so").count == 1 ? true : nil
     }
@@ -46,7 +50,7 @@ struct TogetherTests {
     #expect(program.seen.hasTold("libb.so", "initial content"))
     // A good file of the one is a chance for both.
     try replace("b", with: good)
-    try await program.wait(for: "both") { $0.lines.last == "a two, b two, b through a two, d two, pre none" ? true : nil }
+    try await see("a two, b two, b through a two, d two, pre none", program)
     #expect(program.seen.updates(of: "liba.so") == 1 && program.seen.updates(of: "libb.so") == 1)
     #expect(try await program.end() == .exit(0), "\(program.seen)")
   }
@@ -55,7 +59,7 @@ struct TogetherTests {
     let program = try await start(.direct, ["LD_SETTLE_TIME": "300"])
     let files = [try await library("a", "two"), try await library("b", "two"), try await library("d", "two")]
     for (name, file) in zip(["a", "b", "d"], files) { try replace(name, with: file) }
-    try await program.wait(for: "all") { $0.lines.last == "a two, b two, b through a two, d two, pre none" ? true : nil }
+    try await see("a two, b two, b through a two, d two, pre none", program)
     #expect(program.seen.status.count(where: \.isUpdate) == 3)
     #expect(try await program.end() == .exit(0), "\(program.seen)")
   }

@@ -36,7 +36,7 @@ struct WatchSettingTests {
     let log = workspace.file("log")
     try Data("before\n".utf8).write(to: URL(fileURLWithPath: log))
     let program = try await counter.start(
-      .direct, environment: ["LD_LOGFILE": log, "LD_LOGFILE_APPEND": value, "LD_LOGLEVEL": "5"])
+      .direct, environment: ["LD_LOGFILE": log, "LD_LOGFILE_APPEND": value, "LD_LOGLEVEL": "6"])
     try await counter.finish(program)
     let text = String(decoding: try workspace.contents(log), as: UTF8.self)
     #expect(text.hasPrefix("before\n") == (value == "1"))
@@ -50,7 +50,7 @@ struct WatchSettingTests {
     let counter = try await Counter(in: workspace)
     let log = workspace.file("log")
     let program = try await counter.start(
-      .direct, environment: ["LD_LOGFILE": log, "LD_LOGTIME_ABS": value, "LD_LOGLEVEL": "5"])
+      .direct, environment: ["LD_LOGFILE": log, "LD_LOGTIME_ABS": value, "LD_LOGLEVEL": "6"])
     try await counter.finish(program)
     let text = String(decoding: try workspace.contents(log), as: UTF8.self)
     let line = try #require(text.split(separator: "\n").first)

@@ -67,8 +67,9 @@ public final class StatusReporter {
     report(StatusRecord(event, object: object, path: path, cause: cause, detail: detail))
   }
 
-  public func report(_ record: StatusRecord) {
-    logLine(record)
+  /// `isLogged`: the log does not have it yet, in other words.
+  public func report(_ record: StatusRecord, isLogged: Bool = true) {
+    if isLogged { logLine(record) }
     ledger.note(record)
     guard channel != nil else { return }
     if isReady {

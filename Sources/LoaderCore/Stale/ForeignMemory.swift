@@ -53,7 +53,8 @@ enum ForeignMemory {
     let got = withUnsafeMutablePointer(to: &local) { local in
       withUnsafeMutablePointer(to: &remote) { remote in
         luci_syscall6(
-          Int(__NR_process_vm_readv), Process.identifier, Int(bitPattern: local), 1, Int(bitPattern: remote), pieces, 0)
+          Int(__NR_process_vm_readv), Process.identifier, Int(bitPattern: local), 1, Int(bitPattern: remote), pieces,
+          0)
       }
     }
     return (got, asked)

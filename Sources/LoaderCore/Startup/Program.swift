@@ -214,7 +214,11 @@ extension Program: RelocationContext {
     for export in gates.programInterposers where Bytes(export.name) == name {
       // Not every C library has this one, and its absence means something.
       if name == Bytes("__cxa_thread_atexit_impl"), host.threadAtExit == 0 { return nil }
-      if name == Bytes(Program.updatePointName) { isUpdatePointBound = true }
+      if name == Bytes(Program.updatePointName) {
+        isUpdatePointBound = true
+        // At start-up this comes later, when the host is known.
+        if updater != nil { prepareForSignals() }
+      }
       return export.address
     }
     return nil

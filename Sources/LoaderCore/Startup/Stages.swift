@@ -57,6 +57,9 @@ extension Program {
       text.append(error.message.bytes)
       text.append(" (ignored)")
       log.error(text)
+      status.report(
+        StatusRecord(.preloadFailed, object: path.lastComponent, path: path, cause: nil, detail: error.message),
+        isLogged: false)
     }
   }
 

@@ -45,6 +45,7 @@ struct UpdateFailure: Error {
     case .malformed: self.init(.unsupportedFormat, "malformed", error.message)
     case .symbolNotFound: self.init(.incompatible, "symbol-missing", error.message)
     case .versionNotFound: self.init(.incompatible, "version-missing", error.message)
+    case .noSpaceNear: self.init(.notCreated, "no-space-near", error.message)
     default: self.init(.mappingFailed, "mapping", error.message)
     }
   }

@@ -16,7 +16,7 @@ public final class Updater {
   var waiting: WaitingUpdate?
   /// No object is replaced for the time being (`luci pause`); files that changed meanwhile.
   var isPaused = false
-  private var postponed: [Int] = []
+  private var postponed: [SharedObject] = []
   /// See `withUnfinished`.
   var unfinished: [SharedObject] = []
   private(set) var desk: AskDesk?
@@ -133,8 +133,8 @@ public final class Updater {
         }
         reportFixed(batch.changed)
         desk?.serve()
-        let changed = takeChanged(batch.changed.filter { $0 < all.count })
-        if !changed.isEmpty { update(changed.map { all[$0] }, watcher) }
+        let changed = takeChanged(batch.changed.filter { $0 < all.count }.map { all[$0] })
+        if !changed.isEmpty { update(changed, watcher) }
       } catch {
         var text = Text("no further updates: waiting for changes failed: ")
         text.append(error.text)
@@ -162,9 +162,13 @@ public final class Updater {
   }
 
   /// What has changed now and while updates were paused.
-  private func takeChanged(_ changed: [Int]) -> [Int] {
-    postponed += changed.filter { !postponed.contains($0) }
-    if isPaused { return [] }
+  private func takeChanged(_ changed: [SharedObject]) -> [SharedObject] {
+    let new = changed.filter { object in !postponed.contains { $0 === object } }
+    postponed += new
+    if isPaused {
+      for shared in new { report(.updatesDisabled, shared, cause: "paused") }
+      return []
+    }
     defer { postponed = [] }
     return postponed
   }

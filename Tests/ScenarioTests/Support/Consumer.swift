@@ -12,8 +12,10 @@ struct Release: CustomStringConvertible {
     let libraries = "lib/x86_64-linux-gnu/"
     var roots = Luci.subjects.map { [$0 + "/\(package)_\(version)_amd64/"] } ?? []
     if Release.installed[package] == version { roots.append("/") }
-    return roots.flatMap { root in [libraries, "usr/" + libraries].map { root + $0 + file } }.first { Luci.exists($0) }
-      .map { URL(fileURLWithPath: $0).resolvingSymlinksInPath().path }
+    return roots.flatMap { root in [libraries, "usr/" + libraries].map { root + $0 + file } }.first {
+      Luci.exists($0)
+    }
+    .map { URL(fileURLWithPath: $0).resolvingSymlinksInPath().path }
   }
 
   /// The machine's own versions, by package.
@@ -70,7 +72,8 @@ struct Consumer {
   }
   var isThere: Bool { missing.isEmpty }
   var isMissing: Comment {
-    Comment(rawValue: "no \(missing.map(\.description).joined(separator: ", ")): tools/subjects fetches what there is")
+    Comment(
+      rawValue: "no \(missing.map(\.description).joined(separator: ", ")): tools/subjects fetches what there is")
   }
 }
 
