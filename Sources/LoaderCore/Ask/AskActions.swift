@@ -91,7 +91,7 @@ extension Updater {
     do throws(ELFError) {
       let old: Binary
       if let known = shared.current.binary { old = known } else { old = try binary(own) }
-      let new = try binary(content)
+      let new = try binary(content, like: old)
       program.lock.lock()
       let used = UsedSymbols(program, of: shared)
       program.lock.unlock()

@@ -7,6 +7,8 @@ enum Check {
     do throws(CheckFailure) {
       let before = try copy(old)
       let after = try copy(new)
+      // This process ends soon: giving tens of megabytes back page by page would only keep the answer waiting.
+      _ = (Unmanaged.passRetained(before), Unmanaged.passRetained(after))
       let verdict: Verdict
       do throws(ELFError) { verdict = try compare(before.bytes, after.bytes) } catch {
         // Which of the two it was, the reader of each says.
@@ -27,7 +29,10 @@ enum Check {
   }
 
   private static func compare(_ old: Bytes, _ new: Bytes) throws(ELFError) -> Verdict {
-    try Bean.compare(old: old, new: new)
+    let before = try Binary(old)
+    let after = try Binary(new, like: before)
+    _ = (Unmanaged.passRetained(before), Unmanaged.passRetained(after))
+    return Bean.compare(old: before, new: after)
   }
 
   private static func copy(_ path: Path) throws(CheckFailure) -> PrivateCopy {

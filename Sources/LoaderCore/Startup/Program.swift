@@ -78,6 +78,8 @@ public final class Program {
   /// Whether outdated code still runs; exists with the updater.
   var stale: StaleDetector?
   var helperThread: Int32 = 0
+  /// Where the helper may run once it does; nil: anywhere from the beginning.
+  var helperProcessors: ProcessorSet?
   /// LD_DEBUG; nil where nothing is asked for.
   var trace: DebugTrace?
   let entryStubs = EntryStubs()

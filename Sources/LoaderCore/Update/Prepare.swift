@@ -59,7 +59,8 @@ extension Updater {
       let oldBinary: Binary
       if let known = shared.current.binary { oldBinary = known } else { oldBinary = try binary(content) }
       shared.current.binary = oldBinary
-      newBinary = try binary(shared.versions.first { $0.fileContent == copy.bytes }?.fileContent ?? copy.bytes)
+      let bytes = shared.versions.first { $0.fileContent == copy.bytes }?.fileContent ?? copy.bytes
+      newBinary = try binary(bytes, like: oldBinary)
       // Program threads that open libraries change the lists that this reads.
       program.lock.lock()
       let used = UsedSymbols(program, of: shared)

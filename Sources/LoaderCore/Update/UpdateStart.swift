@@ -34,7 +34,9 @@ extension Program {
       runningHelperStack = stack
       // Signals are blocked before the thread exists, so that it never gets one of the program's.
       let mask = Signal.block(UInt64.max)
+      helperProcessors = holdOnOneProcessor()
       let result = gates.startHelper(stack + size - 64, 0)
+      helperProcessors?.apply()
       Signal.restore(mask)
       if result > 0 {
         hasHelper = true
@@ -48,6 +50,17 @@ extension Program {
     var text = Text("no updates: the helper thread can't be started: ")
     text.append(failure.text)
     log.warning(text)
+  }
+
+  /// A new thread goes to an idle processor, which must be woken up, and once more when the process ends: more than half
+  /// of what the helper costs a short program. One that may only run where its maker runs waits until that one waits or
+  /// has had its turn, and then takes its freedom back (`runHelper`). Returns where the calling thread may really run.
+  private func holdOnOneProcessor() -> ProcessorSet? {
+    // Under SCHED_FIFO it might wait forever.
+    guard !Scheduling.isFiltered, Scheduling.isShared, let all = ProcessorSet(ofThread: ()), !all.isOne,
+      let one = ProcessorSet(running: ()), one.apply()
+    else { return nil }
+    return all
   }
 
   private func takeHelperStack() -> UInt64? {
@@ -91,6 +104,7 @@ extension Program {
 
   /// The helper thread's whole life.
   public func runHelper() {
+    helperProcessors?.apply()
     log.becomeHelper()
     status.becomeHelper()
     var kept: [FileDescriptor] = []

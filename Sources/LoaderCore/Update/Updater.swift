@@ -24,8 +24,8 @@ public final class Updater {
     debugFiles = DebugFiles(program.settings)
   }
 
-  func binary(_ bytes: Bytes) throws(ELFError) -> Binary {
-    try Binary(bytes, debug: debugFiles?.symbols(for: bytes))
+  func binary(_ bytes: Bytes, like other: Binary? = nil) throws(ELFError) -> Binary {
+    try Binary(bytes, debug: debugFiles?.symbols(for: bytes), like: other)
   }
 
   /// Objects of the program that are watched from now on; under the program's lock.
