@@ -1,7 +1,10 @@
-/// What `ld-luci.so --check` and `bean check` print.
+/// What `ld-luci.so --check` and `bean check` print. `isTaken`: what settings make of it.
 extension Text {
-  public mutating func append(_ verdict: Verdict) {
-    append(verdict.isApplicable ? "applicable\n" : "refused\n")
+  public mutating func append(_ verdict: Verdict, isTaken: Bool? = nil) {
+    let isTaken = isTaken ?? verdict.isApplicable
+    append(isTaken ? "applicable\n" : "refused\n")
+    if isTaken && !verdict.isApplicable { append("  by a setting, in spite of\n") }
+    if !isTaken && verdict.isApplicable { append("  by a setting, because of the risk\n") }
     if verdict.hooksTakeState { append("  its state goes over by __luci_serialize and __luci_deserialize, since\n") }
     for reason in verdict.reasons {
       append("  ")

@@ -39,8 +39,7 @@ extension Updater {
         throw UpdateFailure(error.event, error.cause, error.text)
       }
       defer { copy.closeDescriptor() }
-      guard let candidate = try examine(shared, copy, own) else { return .done }
-      apply([candidate])
+      apply([try examine(shared, copy, own)])
     } catch {
       return .refused(error.detail)
     }
@@ -73,10 +72,7 @@ extension Updater {
       let verdict = try compare(shared, with: copy.bytes)
       var text = Text()
       // The settings of this process count, as they do in an update.
-      let isForced = program.settings.forcesUpdate && verdict.isContentOnly
-      text.append(
-        json: verdict,
-        isApplicable: verdict.isApplicable || isForced || verdict.isAccepted(relaxation: program.settings.relaxation))
+      text.append(json: verdict, isTaken: program.settings.takes(verdict))
       text.removeLineEnd()
       return text
     } catch {

@@ -20,7 +20,10 @@ extension Program {
     }
     status.programIsReady()
     registerFork()
-    if isEnabled, !usesUpdatePoint { startHelper() }
+    gates.heapKeep(0)
+    if isEnabled {
+      if usesUpdatePoint { prepareForSignals() } else { startHelper() }
+    }
     status.releaseInProgram(hasHelper: hasHelper)
   }
 
@@ -77,6 +80,7 @@ extension Program {
   func reconsiderHelper() {
     guard updater != nil else { return }
     if usesUpdatePoint {
+      prepareForSignals()
       if helperThread != 0 { try? ThreadWake.wake(thread: helperThread) }
     } else if !hasHelper && !isConfined && !isHelperInterrupted {
       startHelper()
@@ -193,6 +197,8 @@ extension Program {
     log.afterFork()
     status.afterFork()
     updateLock.abandonAfterFork(by: forkingThread)
+    gates.heapKeep(0)
+    stackRoom?.release()
     updater?.forgetWatches()
     forgetOutdatedText()
     isForked = true
