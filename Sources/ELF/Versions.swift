@@ -74,8 +74,12 @@ public struct VersionTable {
         let name = symbols.string(at: UInt64(auxiliary.vda_name))
       else { throw ELFError(.versionTable, at: start + offset) }
       let version = SymbolVersion(name: name, hash: record.vd_hash, file: .empty, isWeak: false)
-      set(Int(record.vd_ndx & 0x7fff), version)
-      if record.vd_flags & UInt16(VER_FLG_BASE) == 0 { definitions.append(version) }
+      // The base version is the file's name. No symbol has it: its index, 1, is also that of references without a
+      // version.
+      if record.vd_flags & UInt16(VER_FLG_BASE) == 0 {
+        set(Int(record.vd_ndx & 0x7fff), version)
+        definitions.append(version)
+      }
       if record.vd_next == 0 { return }
       offset += UInt64(record.vd_next)
     }

@@ -115,4 +115,19 @@ struct StartupTests {
   func ends(way: String) async throws {
     try await Subject.compiled(in: workspace, "ends.c", flags: ["-pthread"]).compare([way])
   }
+
+  /// A library that defines versions, and refers to another's symbol without one: the index of such references is that
+  /// of its own base version. (libtheoraenc of Debian 12, without which ffmpeg does not start.)
+  @Test func referenceWithoutVersionFromLibraryWithVersions() async throws {
+    for (name, version, flags) in [("base", "FIRST", []), ("use", "SECOND", ["-DSECOND"])] {
+      let script = workspace.file(name + ".map")
+      try workspace.replace(script, content: Data("\(version)_1 { global: *; };\n".utf8))
+      try await workspace.library(
+        "lib\(name).so", "base-lib.c", flags: flags + ["-Wl,--version-script," + script])
+    }
+    let reference = try await Subject.compiled(
+      in: workspace, "base.c", flags: ["-Wl,--no-as-needed", "-luse", "-lbase"]
+    ).compare()
+    #expect(reference.output == "42\n")
+  }
 }

@@ -123,6 +123,8 @@ public final class Program {
   /// What debuggers call the loader and, where it was started directly, the program.
   var loaderPath: Path?
   var executablePath = Path("")
+  /// For a failure while the program's objects are relocated.
+  var firstState: FirstState?
   /// The loader's own file.
   public var ownStatus: FileStatus?
   /// argv[0], for messages.
