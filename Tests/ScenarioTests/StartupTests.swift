@@ -130,4 +130,18 @@ struct StartupTests {
     ).compare()
     #expect(reference.output == "42\n")
   }
+
+  @Test(arguments: ["-Wl,--enable-new-dtags", "-Wl,--disable-new-dtags"])
+  func dlinfo(tags: String) async throws {
+    let libraries = [
+      try await workspace.library("sub/libplain.so", "plain.c", flags: [tags, "-Wl,-rpath,$ORIGIN/here:/nowhere/"]),
+      try await workspace.library("libtls.so", "tlslib.c"),
+    ]
+    let subject = Subject.compiled(in: workspace, "search-info.c", flags: [tags])
+    let reference = try await subject.compare(
+      libraries, environment: ["LD_LIBRARY_PATH": "/tmp/:\(workspace.path)"])
+    #expect(reference.ending == .exit(0))
+    #expect(reference.output.contains("  \(workspace.path)/sub/here 0\n  /nowhere 0\n"))
+    #expect(reference.output.contains("  -1 unsupported dlinfo request\n"))
+  }
 }

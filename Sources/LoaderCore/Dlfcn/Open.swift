@@ -120,7 +120,10 @@ extension Program {
       local.endLookUps()
     }
     for object in objects.reversed() { try relocate(object, &deferred) }
-    for object in objects { fillTLS(of: object) }
+    for object in objects {
+      fillTLS(of: object)
+      try fillSurplus(of: object)
+    }
     try finishRelocation(of: objects, deferred)
   }
 

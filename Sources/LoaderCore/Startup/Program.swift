@@ -68,6 +68,7 @@ public final class Program {
   public let factory: ObjectFactory
   public var tls: TLSLayout
   public let tlsModules = TLSModules()
+  var hostTLSCount = 0
   public var standIn: StandIn?
   public var scope = Scope()
   public var hostObjects: [LoadedObject] = []
