@@ -28,7 +28,8 @@ extension Program {
     }
   }
 
-  /// The program's definition for a symbolic relocation of a host object; nil where the host's own comes first.
+  /// The program's definition for a symbolic relocation of a host object; nil where the host's own comes first. An
+  /// executable that takes a function's address has an entry for it in its PLT, which is no definition.
   private func programDefinition(for relocation: Relocation, of object: LoadedObject) -> UInt64? {
     switch Int32(truncatingIfNeeded: relocation.type) {
     case R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT, R_X86_64_64: break
@@ -38,8 +39,9 @@ extension Program {
       let segment = object.image.segment(at: relocation.offset), segment.isWritable,
       let symbol = object.symbols[relocation.symbolIndex], !symbol.isLocal,
       symbol.isUndefined || symbol.visibility == STV_DEFAULT, let name = object.symbols.hashedName(of: symbol),
-      let found = scope.find(name, version: object.versions.version(of: relocation.symbolIndex)),
-      found.object.role != .host, !found.symbol.isTLS, !found.symbol.isUndefined
+      let found = scope.find(
+        name, version: object.versions.version(of: relocation.symbolIndex), excluding: .pltEntries),
+      found.object.role != .host, !found.symbol.isTLS
     else { return nil }
     let address = found.symbol.isIFunc ? ForeignCall.word(found.address) : found.address
     let addend = relocation.type == UInt32(R_X86_64_64) ? UInt64(bitPattern: relocation.addend) : 0

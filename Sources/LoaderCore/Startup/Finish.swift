@@ -140,7 +140,8 @@ extension Program {
   /// The object's initial values go into the image from which new threads are made, and into the block of the
   /// one thread that exists.
   func fillTLS(of object: LoadedObject) {
-    guard let segment = object.segments.tls, let offset = object.tlsOffset, segment.fileSize > 0, object.hostTLS == nil
+    guard let segment = object.segments.tls, let offset = object.tlsOffset, segment.fileSize > 0,
+      object.hostTLS == nil
     else { return }
     let source = object.bias &+ segment.address
     if let standIn { ProcessMemory.copy(from: source, to: standIn.tlsImage + offset, count: segment.fileSize) }

@@ -136,7 +136,8 @@ public enum Start {
     let preset = situation.gates.prefix.appending(Bytes(Settings.libraryFileName))
     let configured = settings.readLibraryDirectories(preset: preset)
     for line in settings.warnings[situation.settings.warnings.count...] { log.warning(line) }
-    let updates = settings.updatesObjects(startedForIt: true)
+    // It knows no thread that is made by clone(2) alone.
+    let updates = settings.updatesObjects(startedForIt: true) && luci_on_valgrind() == 0
     let search = LibrarySearch(
       libraryPath: situation.isSecure ? [] : settings.libraryPath, executableDirectory: directory,
       isSecure: situation.isSecure)
