@@ -13,7 +13,7 @@ extension Program {
     tlsModules.identifyThreadsByPointer()
     gates.setTLS(tls.threadPointerBase, host.tlsGetAddress)
     gates.setThreadAtExit(host.threadAtExit)
-    try checkVersions(of: graph.objects)
+    try checkVersions(of: graph.objects, isStart: true)
     registry.publish(graph.objects)
     attachDebugger()
     publishLinkMaps()
@@ -64,15 +64,19 @@ extension Program {
     }
   }
 
-  /// Every needed version must be defined by the object it is needed from.
+  /// Every needed version must be defined by the object it is needed from. One without versions satisfies all; at start
+  /// that is told, as the system's loader does.
   func checkVersions(
-    of objects: [LoadedObject], replacing pairs: [(old: LoadedObject, new: LoadedObject)] = []
+    of objects: [LoadedObject], replacing pairs: [(old: LoadedObject, new: LoadedObject)] = [], isStart: Bool = false
   ) throws(LoadError) {
     for object in objects {
       for need in object.versions.needs where !need.isWeak {
         guard let found = provider(of: need.file, for: object) else { continue }
         let provider = pairs.first { $0.old === found }?.new ?? found
-        guard !provider.versions.definitions.isEmpty else { continue }
+        guard provider.dynamic.versionDefinitions != nil else {
+          if isStart { tellOfNoVersions(provider, requester: object) }
+          continue
+        }
         trace?.version(need.name, in: provider.path, for: object.path)
         if provider.versions.definitions.contains(where: { $0.isSame(as: need) }) { continue }
         var error = LoadError(.versionNotFound, object === executable ? name : object.path, subject: need.name)
@@ -80,6 +84,17 @@ extension Program {
         throw error
       }
     }
+  }
+
+  private func tellOfNoVersions(_ provider: LoadedObject, requester: LoadedObject) {
+    var text = Text()
+    name.write(to: &text)
+    text.append(": ")
+    provider.path.write(to: &text)
+    text.append(": no version information available (required by ")
+    (requester === executable ? name : requester.path).write(to: &text)
+    text.append(")\n")
+    Start.write(text.bytes, to: .standardError)
   }
 
   private func provider(of file: Bytes, for object: LoadedObject) -> LoadedObject? {
