@@ -97,4 +97,14 @@ struct StartupErrorTests {
     #expect(reference.ending == .exit(127))
     #expect(reference.errors.hasSuffix("libplain.so: cannot dynamically load position-independent executable\n"))
   }
+
+  /// What can't be preloaded is passed over, and told in the same words.
+  @Test func missingPreload() async throws {
+    let text = workspace.file("text.so")
+    try workspace.replace(text, content: Data("text".utf8))
+    let subject = Subject.compiled(in: workspace, "hello.c")
+    let reference = try await subject.compare(environment: ["LD_PRELOAD": "/there/is/nothing.so:\(text)"])
+    #expect(reference.errors.contains("ERROR: ld.so: object '\(text)' from LD_PRELOAD cannot be preloaded ("))
+    #expect(reference.ending == .exit(0))
+  }
 }

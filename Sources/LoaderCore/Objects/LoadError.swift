@@ -79,6 +79,17 @@ public struct LoadError: Error {
     return text
   }
 
+  /// The message without the object's name and the kernel's reason.
+  var reasonOfPreload: [UInt8] {
+    switch kind {
+    case .notFound, .openFailed: return Bytes("cannot open shared object file").copy()
+    default: break
+    }
+    let text = message.bytes
+    let prefix = object.count + 2
+    return text.count > prefix ? Array(text[prefix...]) : text
+  }
+
   private func describeBinding(_ text: inout Text) {
     object.write(to: &text)
     switch kind {
