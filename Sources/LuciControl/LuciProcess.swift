@@ -136,7 +136,8 @@ public struct LuciProcess: Sendable {
   private static func answer(_ descriptor: Int32, _ identifier: String) -> Data? {
     guard let header = bytes(descriptor, at: 0, count: headerSize) else { return nil }
     let words = String(decoding: header, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-    guard words.count == 2, words[0] == identifier.prefix(40), let length = Int(words[1]), length <= answerLimit
+    guard words.count == 2, words[0] == identifier.prefix(40), let length = Int(words[1]),
+      (0...answerLimit).contains(length)
     else { return nil }
     return bytes(descriptor, at: headerSize, count: length)
   }
