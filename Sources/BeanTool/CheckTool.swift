@@ -1,6 +1,6 @@
 import Bean
 
-/// `bean check OLD NEW`: what `ld-luci.so --check` says, in the same words.
+/// `bean check OLD NEW`: what `ld-luci.so --check` says without any settings, in the same words.
 public enum CheckTool {
   /// Exit code 0: applicable, 1: refused, 2: error.
   public static func run(_ old: String, _ new: String, isJSON: Bool) -> ToolResult {
@@ -10,6 +10,10 @@ public enum CheckTool {
       let after = try InputFile(new)
       let old = try binary(before)
       let verdict = Bean.compare(old: old, new: try binary(after, like: old))
+      if before.bytes == after.bytes {
+        result.text.appendSameFile(isJSON: isJSON)
+        return result
+      }
       isJSON ? result.text.append(json: verdict) : result.text.append(verdict)
       result.code = verdict.isApplicable ? 0 : 1
       return result

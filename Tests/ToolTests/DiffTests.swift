@@ -28,8 +28,9 @@ struct DiffTests {
     let result = try diff(old, new)
     #expect(result.string == "")
     #expect(result.code == 0)
-    let check = CheckTool.run(old, new, isJSON: false)
-    #expect(check.string.hasPrefix("applicable\n") && check.string.contains(" 0 changed, 0 added, 0 removed; "))
+    let check = CheckTool.run(old, new, isJSON: false).string
+    let isEqual = check.hasPrefix("applicable\n") && check.contains(" 0 changed, 0 added, 0 removed; ")
+    #expect(isEqual || check.hasPrefix("same: "), "\(check)")
     let variables = try MapTool.run(old, new, ToolOptions()).lines.filter { $0.contains(" variable ") }
     #expect(!variables.isEmpty && variables.allSatisfy { $0.hasPrefix("kept ") }, "\(variables)")
   }

@@ -36,6 +36,11 @@ extension Text {
     append("\n")
   }
 
+  /// Where there is nothing to compare.
+  public mutating func appendSameFile(isJSON: Bool) {
+    append(isJSON ? "{\"verdict\":\"same\"}\n" : "same: the files have the same content\n")
+  }
+
   /// Where there is no verdict, since a file can't be read or is none.
   public mutating func appendVerdictError(_ detail: Text, isJSON: Bool) {
     append(isJSON ? "{\"verdict\":\"error\",\"detail\":" : "error: ")

@@ -16,7 +16,7 @@ enum Check {
         throw CheckFailure(LoadError(.malformed(error), isOld ? old : new).message)
       }
       if settings.skipsIdentical, before.bytes == after.bytes {
-        text.append(isJSON ? "{\"verdict\":\"same\"}\n" : "same: the files have the same content\n")
+        text.appendSameFile(isJSON: isJSON)
         return (text, 0)
       }
       let isTaken = settings.takes(verdict) && !(settings.refusesLayoutRisks && !verdict.risks.isEmpty)
