@@ -70,15 +70,12 @@ static char *map_pages(size_t size, long flags) {
   return (char *)(region + 1);
 }
 
-/* An array about to be filled: a fault for each page would take several times as long as MAP_POPULATE does, and that
-   longer than huge pages, where the system has them for who asks. */
+/* An array about to be filled: a fault for each page would take several times as long as MAP_POPULATE does. Very large
+   ones may stay partly empty, and get huge pages as they fill, where the system has these for who asks. */
 static char *map_large(size_t size) {
   if (size < HUGE_PAGE) return map_pages(size, 0x8000);
   char *start = map_pages(size, 0);
-  if (start) {
-    system_call(28, (long)((struct region *)start - 1), (long)size, 14 /* MADV_HUGEPAGE */, 0, 0, 0);
-    system_call(28, (long)((struct region *)start - 1), (long)size, 23 /* MADV_POPULATE_WRITE, Linux 5.14 */, 0, 0, 0);
-  }
+  if (start) system_call(28, (long)((struct region *)start - 1), (long)size, 14 /* MADV_HUGEPAGE */, 0, 0, 0);
   return start;
 }
 

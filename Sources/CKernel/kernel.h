@@ -99,6 +99,18 @@ LUCI_INLINE void luci_cpuid(uint32_t leaf, uint32_t *b, uint32_t *c, uint32_t *d
   __asm__ volatile("cpuid" : "+a"(a), "=b"(*b), "+c"(*c), "=d"(*d));
 }
 
+/* Whether valgrind runs this process: its request RUNNING_ON_VALGRIND (0x1001), as instructions that do nothing on a
+   processor (valgrind's manual, "The Client Request mechanism"). */
+LUCI_INLINE int luci_on_valgrind(void) {
+  const volatile uint64_t request[6] = {0x1001, 0, 0, 0, 0, 0};
+  uint64_t result = 0;
+  __asm__ volatile("rolq $3, %%rdi\n\trolq $13, %%rdi\n\trolq $61, %%rdi\n\trolq $51, %%rdi\n\txchgq %%rbx, %%rbx"
+                   : "+d"(result)
+                   : "a"(request)
+                   : "cc", "memory");
+  return result != 0;
+}
+
 /* The micro-architecture level of the x86-64 psABI, 1 to 4: what processor and kernel together allow. */
 /* The word at the thread pointer: its own address, in every C library (psABI, "Thread-Local Storage", variant II). */
 LUCI_INLINE uintptr_t luci_thread_block(void) {

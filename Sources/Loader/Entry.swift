@@ -16,12 +16,8 @@ public func luciStart(_ stack: UInt64, _ jump: UnsafeMutablePointer<luci_jump>) 
 @_cdecl("luci_resume_swift")
 public func luciResume(_ hostFinaliser: UInt64, _ jump: UnsafeMutablePointer<luci_jump>) {
   guard let program = runningProgram else { Process.exit(127) }
-  do throws(LoadError) {
-    let next = try program.finish(hostFinaliser: hostFinaliser)
-    jump.pointee = luci_jump(entry: next.entry, stack: next.stack, rdx: next.rdx)
-  } catch {
-    Start.fail(error, name: program.name)
-  }
+  let next = Start.goOn(program, hostFinaliser: hostFinaliser)
+  jump.pointee = luci_jump(entry: next.entry, stack: next.stack, rdx: next.rdx)
 }
 
 @_cdecl("luci_finalise_swift")

@@ -22,7 +22,7 @@ public struct CheckVerdict: Codable, Sendable {
   public var isApplicable: Bool { verdict == "applicable" || verdict == "same" }
 
   public var text: String {
-    var lines = [verdict == "same" ? "same content as what runs" : verdict]
+    var lines = [verdict == "same" ? "same content as what runs" : Table.harmless(verdict)]
     lines += (reasons ?? []).map { "  " + Table.harmless($0.detail) }
     let more = (reasonCount ?? 0) - (reasons?.count ?? 0)
     if more > 0 { lines.append("  and \(more) more") }

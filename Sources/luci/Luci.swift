@@ -33,7 +33,8 @@ struct Luci: ParsableCommand {
   }
 
   static func fail(_ message: String) -> Never {
-    FileHandle.standardError.write(Data("luci: \(message)\n".utf8))
+    // It may be the words of a process that is not to be trusted with a terminal.
+    FileHandle.standardError.write(Data((Table.harmless("luci: \(message)") + "\n").utf8))
     Foundation.exit(2)
   }
 }

@@ -97,6 +97,22 @@ import Testing
     #expect(try search(from: 0x7fff_ffff_f000) == .notSeen)
   }
 
+  /// Handlers that interrupted each other on one stack are no reason to give up; on more stacks than are looked at they
+  /// are, and then nothing is said.
+  @Test func manyFrames() throws {
+    let size = 1 << 20
+    let stack = memory(size)
+    defer { munmap(UnsafeMutableRawPointer(bitPattern: UInt(stack)), size) }
+    for index in 0..<200 {
+      frame(at: stack + 0x1_0000 + UInt64(index) * 0x200, interrupted: stack + 0x1_0000 + UInt64(index + 1) * 0x200)
+    }
+    #expect(try search(from: stack + 0x1_0000) == .clean)
+    for index in 0..<200 {
+      frame(at: stack + 0x1_0000 + UInt64(index) * 0x200, interrupted: stack + UInt64(index) * 0x40)
+    }
+    #expect(try search(from: stack + 0x1_0000) == .notSeen)
+  }
+
   @Test func threadThatHasEnded() throws {
     let page = memory(4096)
     defer { munmap(UnsafeMutableRawPointer(bitPattern: UInt(page)), 4096) }

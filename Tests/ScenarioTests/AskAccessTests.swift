@@ -71,6 +71,53 @@ struct AskAccessTests {
     #expect(try await program.end() == .exit(0))
   }
 
+  /// What a process answers is not trusted: neither its length, nor its form, nor what a terminal would obey.
+  @Test func liar() async throws {
+    let escape = "\u{1b}"
+    let lies = [
+      "99999999 {}", "9223372036854775807 {}", "-1 {}", "0 ", "2 {}", "4 null", "2 []", "5 {\"a\":",
+      "12 \(escape)[31mhello",
+      "30 {\"error\":\"\(#"\u001b"#)[31mred\"}      ",
+      "400 {\"pid\":1,\"program\":\"\(#"\u001b"#)[31m\",\"time\":\"\",\"paused\":false,\"detection\":\"\",\"stale\":\"no\","
+        + "\"objects\":[]}" + String(repeating: " ", count: 400),
+    ]
+    let answers = workspace.file("answers")
+    try Data((lies.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: answers))
+    let program = try await Subject.compiled(in: workspace, "pretender.c", name: "pretender")
+      .start(.system, ["liar", answers])
+    try await program.wait(for: "the program") { $0.lines.contains("ready") ? true : nil }
+    for (index, lie) in lies.enumerated() {
+      let (code, text) = try Luci.run(["status", "\(program.pid)", "--patience", "0.5"])
+      #expect(code == (index == lies.count - 1 ? 0 : 2), "\(lie): \(text)")
+      #expect(!text.contains(escape) && !text.isEmpty, "\(lie)")
+    }
+    #expect(try await program.end() == .exit(0))
+  }
+
+  /// Askers take turns, and one that is killed meanwhile is in nobody's way.
+  @Test func manyAsk() async throws {
+    let program = try await AskTests.program(in: workspace)
+    let pid = "\(program.program.pid)"
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for asker in 0..<6 {
+        group.addTask {
+          for round in 0..<10 {
+            if asker == 0 {
+              let killed = try RunningProgram(in: workspace, [Luci.tool, "status", pid])
+              if round % 2 == 0 { killed.signal(SIGKILL) }
+              try await killed.end()
+            } else {
+              let (code, text) = try Luci.run(["status", pid, "--json", "--patience", "60"])
+              #expect(code == 0 && text.contains("\"pid\" : \(pid)"), "\(text)")
+            }
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+    try await program.end()
+  }
+
   /// Whatever is written into the pipe: what is no question is thrown away, and the next question is answered.
   @Test func rubbishInThePipe() async throws {
     let program = try await AskTests.program(in: workspace)

@@ -39,4 +39,28 @@ struct OpenedTLSTests {
     let reference = try await subject.compare([library])
     #expect(reference.ending == .exit(0))
   }
+
+  /// The same in a process of several threads: in threads that run already, with initial values.
+  @Test func atFixedDistanceInAllThreads() async throws {
+    var libraries: [String] = []
+    for index in 1...3 {
+      libraries.append(
+        try await workspace.library(
+          "opened/lib\(index).so", "tls-initial-lib.c", flags: ["-ftls-model=initial-exec"]))
+    }
+    let subject = Subject.compiled(in: workspace, "tls-initial.c", flags: ["-pthread"])
+    for arguments in [libraries, [libraries[0]]] {
+      let reference = try await subject.compare(arguments)
+      #expect(reference.ending == .exit(0))
+      #expect(reference.output.split(separator: "\n").count == 5)
+    }
+  }
+
+  @Test func whatDoesNotFitIsRefused() async throws {
+    let library = try await workspace.library(
+      "opened/lib.so", "tls-too-large-lib.c", flags: ["-ftls-model=initial-exec"])
+    let subject = Subject.compiled(in: workspace, "tls-initial.c", flags: ["-pthread"])
+    let reference = try await subject.compare([library])
+    #expect(reference.output == "round 0: \(library): cannot allocate memory in static TLS block\n")
+  }
 }

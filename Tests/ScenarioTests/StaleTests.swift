@@ -187,6 +187,22 @@ struct StaleTests {
     try await stale.end()
   }
 
+  /// The loader takes its own mapping's place to give the program its name; tools that compare the files of mappings with
+  /// what is at their paths must not find another one there.
+  @Test(arguments: Start.luci)
+  func mappedFilesAreAtTheirPaths(start: Start) async throws {
+    let stale = try await StaleProgram(in: workspace, start: start)
+    let mapped = stale.program.mappings.map { $0.split(separator: " ", maxSplits: 5) }
+    let files = mapped.filter { $0.count == 6 && $0[5].hasPrefix("/") && !$0[5].hasPrefix("/memfd:") }
+    #expect(files.count > 4)
+    for file in files {
+      var status = stat()
+      let path = String(file[5])
+      #expect(stat(path, &status) == 0 && "\(status.st_ino)" == file[4], "\(path) is another file")
+    }
+    try await stale.end()
+  }
+
   /// LD_DETECT_OUTDATED_DELAY: old text is not taken away before.
   @Test func delayIsKept() async throws {
     let stale = try await StaleProgram(

@@ -115,4 +115,33 @@ struct StartupTests {
   func ends(way: String) async throws {
     try await Subject.compiled(in: workspace, "ends.c", flags: ["-pthread"]).compare([way])
   }
+
+  /// A library that defines versions, and refers to another's symbol without one: the index of such references is that
+  /// of its own base version. (libtheoraenc of Debian 12, without which ffmpeg does not start.)
+  @Test func referenceWithoutVersionFromLibraryWithVersions() async throws {
+    for (name, version, flags) in [("base", "FIRST", []), ("use", "SECOND", ["-DSECOND"])] {
+      let script = workspace.file(name + ".map")
+      try workspace.replace(script, content: Data("\(version)_1 { global: *; };\n".utf8))
+      try await workspace.library(
+        "lib\(name).so", "base-lib.c", flags: flags + ["-Wl,--version-script," + script])
+    }
+    let reference = try await Subject.compiled(
+      in: workspace, "base.c", flags: ["-Wl,--no-as-needed", "-luse", "-lbase"]
+    ).compare()
+    #expect(reference.output == "42\n")
+  }
+
+  @Test(arguments: ["-Wl,--enable-new-dtags", "-Wl,--disable-new-dtags"])
+  func dlinfo(tags: String) async throws {
+    let libraries = [
+      try await workspace.library("sub/libplain.so", "plain.c", flags: [tags, "-Wl,-rpath,$ORIGIN/here:/nowhere/"]),
+      try await workspace.library("libtls.so", "tlslib.c"),
+    ]
+    let subject = Subject.compiled(in: workspace, "search-info.c", flags: [tags])
+    let reference = try await subject.compare(
+      libraries, environment: ["LD_LIBRARY_PATH": "/tmp/:\(workspace.path)"])
+    #expect(reference.ending == .exit(0))
+    #expect(reference.output.contains("  \(workspace.path)/sub/here 0\n  /nowhere 0\n"))
+    #expect(reference.output.contains("  -1 unsupported dlinfo request\n"))
+  }
 }

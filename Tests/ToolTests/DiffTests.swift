@@ -24,9 +24,14 @@ struct DiffTests {
     ["-O1", "-s", "-Wl,--hash-style=sysv"], ["-O1", "-s", "-g"],
   ])
   func movedCodeIsEqual(_ options: [String]) throws {
-    let result = try diff(try library.build(Source.base), try library.build(Source.base, options))
+    let (old, new) = (try library.build(Source.base), try library.build(Source.base, options))
+    let result = try diff(old, new)
     #expect(result.string == "")
     #expect(result.code == 0)
+    let check = CheckTool.run(old, new, isJSON: false)
+    #expect(check.string.hasPrefix("applicable\n") && check.string.contains(" 0 changed, 0 added, 0 removed; "))
+    let variables = try MapTool.run(old, new, ToolOptions()).lines.filter { $0.contains(" variable ") }
+    #expect(!variables.isEmpty && variables.allSatisfy { $0.hasPrefix("kept ") }, "\(variables)")
   }
 
   struct Mutation: Sendable, CustomTestStringConvertible {

@@ -1,14 +1,18 @@
 /// Another version whose code is known already. Most functions of two versions are the same but for distances, and
 /// what was found out by decoding the one need not be found out again for the other.
 final class CodeModel {
-  let binary: Binary
   let slotNames: SlotNames
+  let functions: [CodeTable.Function]
+  let references: [CodeReference]
+  private let image: Image
   /// Where the counterpart of the next function is looked for first: functions mostly keep their order.
   private var next = 0
 
   init(_ binary: Binary) {
-    self.binary = binary
     slotNames = binary.slotNames
+    functions = binary.code.functions
+    references = binary.code.references
+    image = binary.file.image
   }
 
   /// Functions on each side that are tried: so many may have been added or removed at a place.
@@ -16,11 +20,10 @@ final class CodeModel {
 
   /// The function nearest to where the last one was, behind it first, for which `body` returns true.
   func find(count: UInt64, _ body: (Int, Bytes) -> Bool) -> Bool {
-    let functions = binary.code.functions
     for distance in 0..<2 &* CodeModel.window {
       let index = distance < CodeModel.window ? next &+ distance : next &- 1 &- (distance &- CodeModel.window)
       guard index >= 0, index < functions.count, functions[index].range.count == count, functions[index].isDecoded,
-        let bytes = binary.file.image.bytes(at: functions[index].range.start, count: count), body(index, bytes)
+        let bytes = image.bytes(at: functions[index].range.start, count: count), body(index, bytes)
       else { continue }
       next = index &+ 1
       return true
@@ -40,21 +43,19 @@ extension CodeTable {
   ) -> Bool {
     guard UInt64(bytes.count) == function.range.count else { return false }
     let (range, first) = (function.range, references.count)
-    let old = model.binary.code
-    let slotNames = model.slotNames
     return model.find(count: range.count) { (index, other) in
-      let twin = old.functions[index]
+      let twin = model.functions[index]
       // They are listed apart; hardly any function has one.
       if twin.hasWideImmediate { return false }
       var compared = 0
       for step in twin.first..<twin.end {
-        let reference = old.references[step]
+        let reference = model.references[step]
         let position = Int(truncatingIfNeeded: reference.field &- twin.range.start)
         guard bytes.isSame(as: other, from: compared, to: position),
           let moved = reference.moved(to: range, at: position, bytes),
           reference.kind == .branch
             ? !range.contains(moved.target)
-            : context.hash(ofSlot: moved.target) == slotNames.hash(ofSlot: reference.target)
+            : context.hash(ofSlot: moved.target) == model.slotNames.hash(ofSlot: reference.target)
         else {
           references.removeLast(references.count &- first)
           return false

@@ -66,7 +66,8 @@ public struct CodeTable {
       // One reference for 26 bytes of code, as libraries have it: less copying than growing step by step.
       var size: UInt64 = 0
       for function in found { size &+= function.range.count }
-      references.reserveCapacity(Int(min(size, UInt64(file.bytes.count))) / 24)
+      let usual = Int(min(size, UInt64(file.bytes.count))) / 24
+      references.reserveCapacity(min(usual, (model?.references.count).map { $0 + $0 / 16 } ?? usual))
     }
     for function in found {
       let bytes = file.image.bytes(at: function.range.start, count: function.range.count) ?? .empty

@@ -93,6 +93,7 @@ extension Program {
     }
     for object in objects {
       if object.tlsModule != 0 { tlsModules.remove(object.tlsModule) }
+      giveSurplusBack(of: object)
       if object.linkMap != 0 { linkMaps.free(object) }
       registry.unmap(object.memoryRange)
       object.release()

@@ -37,13 +37,16 @@ extension Program {
     let standIn: UInt64
   }
 
-  /// The host's objects, without the stand-in that the host takes for the program.
+  /// The host's objects, without the stand-in that the host takes for the program and what else is Luci's.
   public func iterateHost(_ callback: UInt64, _ data: UInt64) -> Int32 {
     guard host.iterate != 0 else { return 0 }
     var filter = Filter(callback: callback, data: data, standIn: standIn?.programHeaders ?? 0)
     let forward: @convention(c) (UInt64, UInt64, UInt64) -> UInt64 = { info, size, filter in
       let filter = ProcessMemory.load(Filter.self, at: filter)
-      if ProcessMemory.load(UInt64.self, at: info + 16) == filter.standIn { return 0 }
+      let programHeaders = ProcessMemory.load(UInt64.self, at: info + 16)
+      if programHeaders == filter.standIn { return 0 }
+      let bias = ProcessMemory.load(UInt64.self, at: info)
+      if HostTLSBlock.isOne(at: bias, programHeaders: programHeaders) { return 0 }
       return ForeignCall.word(filter.callback, info, size, filter.data)
     }
     let function = UInt64(UInt(bitPattern: unsafeBitCast(forward, to: UnsafeRawPointer.self)))

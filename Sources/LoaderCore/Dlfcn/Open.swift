@@ -87,7 +87,7 @@ extension Program {
   /// Which objects refuse: in the words of the system's loader.
   private func checkOpenable(_ object: LoadedObject) throws(LoadError) {
     if object.dynamic.isExecutable {
-      throw LoadError(.noLibrary("cannot dynamically load position-independent executable"), object.path)
+      throw LoadError(.executableAsLibrary, object.path)
     }
     if object.dynamic.refusesOpen {
       throw LoadError(.noLibrary("shared object cannot be dlopen()ed"), object.path)
@@ -120,7 +120,10 @@ extension Program {
       local.endLookUps()
     }
     for object in objects.reversed() { try relocate(object, &deferred) }
-    for object in objects { fillTLS(of: object) }
+    for object in objects {
+      fillTLS(of: object)
+      try fillSurplus(of: object)
+    }
     try finishRelocation(of: objects, deferred)
   }
 

@@ -51,6 +51,12 @@ extension Program {
     switch request {
     case 1: ProcessMemory.store(Int64(0), at: result)
     case 2: ProcessMemory.store(object.linkMap, at: result)
+    case 4:
+      guard SearchInfo(search, for: object).write(to: result) else {
+        setError(Text("dlinfo: the search path has grown"))
+        return -1
+      }
+    case 5: SearchInfo(search, for: object).writeSize(to: result)
     case 6:
       let directory = object === executable ? search.origin : object.path.directory
       directory.withCString { name in

@@ -31,7 +31,8 @@ extension Program {
     }
   }
 
-  /// The program's definition for a symbolic relocation of a host object; nil where the host's own comes first.
+  /// The program's definition for a symbolic relocation of a host object; nil where the host's own comes first. An
+  /// executable that takes a function's address has an entry for it in its PLT, which is no definition.
   private func programDefinition(
     for relocation: Relocation, of object: LoadedObject, _ filters: [BloomFilter]
   ) -> UInt64? {
@@ -44,8 +45,9 @@ extension Program {
       let symbol = object.symbols[relocation.symbolIndex], !symbol.isLocal,
       symbol.isUndefined || symbol.visibility == STV_DEFAULT, let name = object.symbols.hashedName(of: symbol),
       filters.contains(where: { $0.mayContain(name.gnuHash) }),
-      let found = scope.find(name, version: object.versions.version(of: relocation.symbolIndex)),
-      found.object.role != .host, !found.symbol.isTLS, !found.symbol.isUndefined
+      let found = scope.find(
+        name, version: object.versions.version(of: relocation.symbolIndex), excluding: .pltEntries),
+      found.object.role != .host, !found.symbol.isTLS
     else { return nil }
     let address = found.symbol.isIFunc ? ForeignCall.word(found.address) : found.address
     let addend = relocation.type == UInt32(R_X86_64_64) ? UInt64(bitPattern: relocation.addend) : 0

@@ -15,7 +15,7 @@ public final class LibrarySearch {
   /// $ORIGIN of the executable.
   public var origin: Path { executableDirectory }
   private let isSecure: Bool
-  private var defaultDirectories: [Path]
+  private(set) var defaultDirectories: [Path]
   /// `--inhibit-rpath`: paths of objects whose DT_RPATH and DT_RUNPATH do not count; an empty one is the executable.
   public var withoutRunpath: [Path] = []
   private var hardware = HardwareDirectories()

@@ -23,6 +23,7 @@ public struct LoadError: Error {
     case foreign(StaticString)
     /// An object of a kind that can't be a library.
     case noLibrary(StaticString)
+    case executableAsLibrary
   }
 
   public let kind: Kind
@@ -78,6 +79,17 @@ public struct LoadError: Error {
     return text
   }
 
+  /// The message without the object's name and the kernel's reason.
+  var reasonOfPreload: [UInt8] {
+    switch kind {
+    case .notFound, .openFailed: return Bytes("cannot open shared object file").copy()
+    default: break
+    }
+    let text = message.bytes
+    let prefix = object.count + 2
+    return text.count > prefix ? Array(text[prefix...]) : text
+  }
+
   private func describeBinding(_ text: inout Text) {
     object.write(to: &text)
     switch kind {
@@ -99,6 +111,7 @@ public struct LoadError: Error {
       text.append(": unexpected reloc type 0x")
       text.append(hex: UInt64(type), width: 2)
     case .relocationOverflow: text.append(": relocation target out of range")
+    case .executableAsLibrary: text.append(": cannot dynamically load position-independent executable")
     case .notRegularFile: text.append(": not a regular file")
     case .untrusted(let why), .hostUnusable(let why), .noLoadableProgram(let why), .foreign(let why),
       .noLibrary(let why):

@@ -32,6 +32,8 @@ public final class LoadedObject {
   public var tlsOffset: UInt64?
   /// Number of the TLS module of an opened object whose variables are not in the merged segment; 0: none.
   public var tlsModule: UInt64 = 0
+  /// The variables are in a block of the host's, `tlsOffset` behind the merged segment modulo 2^64.
+  var hostTLS: HostTLSBlock?
   public var hasTLS: Bool { tlsOffset != nil || tlsModule != 0 }
   /// What its TLS descriptors lead to: pairs of module (from 0) and offset in memory of Luci's.
   private var tlsDescriptors: [UInt64] = []

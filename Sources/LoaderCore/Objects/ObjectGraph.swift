@@ -41,7 +41,9 @@ public final class ObjectGraph {
     while index < objects.count {
       let object = objects[index]
       for name in try object.needed() where !isExcluded(name) {
-        if let dependency = try load(name, for: object) { object.dependencies.append(dependency) }
+        guard let dependency = try load(name, for: object) else { continue }
+        if dependency.dynamic.isExecutable { throw LoadError(.executableAsLibrary, Path(name)) }
+        object.dependencies.append(dependency)
       }
       index += 1
     }

@@ -49,6 +49,17 @@ public enum ObjectMapper {
     }
   }
 
+  /// What was written to an object's pages is gone: its segments come from the file again, at the same place.
+  static func mapAnew(_ object: LoadedObject, of file: FileDescriptor, path: Path) throws(LoadError) {
+    do throws(Errno) {
+      for load in object.segments.loads where load.isWritable || object.dynamic.hasTextRelocations {
+        try map(load, bias: object.bias, file)
+      }
+    } catch {
+      throw LoadError(.mapFailed(error), path)
+    }
+  }
+
   private static func reserve(_ size: UInt64, alignment: UInt64, at place: UInt64) throws(Errno) -> UInt64 {
     if place != 0 { return try Mapping.anonymous(size, .none, at: place, reserveOnly: true) }
     if alignment <= pageSize { return try Mapping.anonymous(size, .none, reserveOnly: true) }

@@ -89,7 +89,8 @@ struct StackSearch {
     var next = [stack]
     var done: [AddressRange] = []
     while let start = next.popLast() {
-      guard let whole = stackRange(start) else {
+      var word: UInt64 = 0
+      guard let whole = stackRange(start), done.isEmpty || ForeignMemory.copy(from: start & ~7, to: &word) else {
         // A mapping that came after the list was read; what only looks like a handler's frame leads anywhere.
         if done.isEmpty { return .notSeen }
         continue
@@ -97,8 +98,7 @@ struct StackSearch {
       if done.contains(where: { $0.start <= whole.start && whole.end <= $0.end }) { continue }
       guard done.count < StackSearch.stackLimit else { return .notSeen }
       let finding = search(whole, from: start, &next)
-      if finding == .found { return .found }
-      if finding == .notSeen, done.isEmpty { return .notSeen }
+      if finding != .clean { return finding }
       done.append(whole)
     }
     return .clean
@@ -137,9 +137,11 @@ struct StackSearch {
         guard words[index] == StackSearch.segmentWord else { continue }
         let place = position + UInt64(index) * 8 - StackSearch.interruptedStack
         var interrupted: UInt64 = 0
-        if ForeignMemory.copy(from: place, to: &interrupted), next.count < StackSearch.stackLimit {
-          next.append(interrupted)
-        }
+        guard ForeignMemory.copy(from: place, to: &interrupted),
+          interrupted < whole.start || interrupted >= whole.end
+        else { continue }
+        if next.count == StackSearch.stackLimit { return .notSeen }
+        next.append(interrupted)
       }
       position += UInt64(count) * 8
     }

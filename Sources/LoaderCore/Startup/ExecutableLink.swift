@@ -115,16 +115,38 @@ enum ExecutableLink {
     return (try? Segments(table: table, at: header.programHeaderOffset, fileSize: 1 << 47))?.loads
   }
 
-  /// open_tree(2) makes a mount of the file alone, which goes when its last use does. Needs CAP_SYS_ADMIN.
+  /// The loader's file behind a mount that goes when its last use does (open_tree(2)). Needs CAP_SYS_ADMIN.
+  ///
+  /// In a mount of the whole root directory it has its path, which /proc/PID/maps shows. Where it lies on another file
+  /// system, it gets a mount alone, and the path is `/`: checkrestart(8) takes that for a file that was replaced.
   private static func ownFileBehindMount() -> FileDescriptor? {
-    let tree = Path("/proc/self/exe").withCString {
+    let link = Path("/proc/self/exe")
+    if let path = try? link.linkTarget(), path.isAbsolute, let own = try? FileDescriptor.status(of: link),
+      let tree = mount(of: Path("/"))
+    {
+      defer { tree.close() }
+      let relative = path.withBytes { Path($0.suffix(from: 1) ?? $0) }
+      let number = relative.withCString {
+        luci_syscall4(Int(__NR_openat), Int(tree.number), $0, Int(O_RDONLY | O_CLOEXEC | O_NOFOLLOW), 0)
+      }
+      if number >= 0 {
+        let file = FileDescriptor(Int32(number))
+        if let status = try? file.status(), status.isSameFile(as: own) { return file }
+        file.close()
+      }
+    }
+    guard let tree = mount(of: link) else { return nil }
+    defer { tree.close() }
+    var text = Text("/proc/self/fd/")
+    text.append(decimal: UInt64(tree.number))
+    return try? FileDescriptor.open(Path(text))
+  }
+
+  private static func mount(of path: Path) -> FileDescriptor? {
+    let tree = path.withCString {
       luci_syscall3(Int(__NR_open_tree), Int(AT_FDCWD), $0, Int(OPEN_TREE_CLONE) | Int(O_CLOEXEC))
     }
-    guard tree >= 0 else { return nil }
-    defer { FileDescriptor(Int32(tree)).close() }
-    var text = Text("/proc/self/fd/")
-    text.append(decimal: UInt64(tree))
-    return try? FileDescriptor.open(Path(text))
+    return tree >= 0 ? FileDescriptor(Int32(tree)) : nil
   }
 
   private static func remap(_ load: LoadSegment, bias: UInt64, _ file: FileDescriptor) -> Bool {

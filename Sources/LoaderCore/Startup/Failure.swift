@@ -7,7 +7,7 @@ extension LoadError {
   var isProgramsOwn: Bool {
     switch kind {
     case .notFound, .openFailed, .symbolNotFound, .versionNotFound: true
-    case .malformed, .readFailed, .notRegularFile, .noLibrary: true
+    case .malformed, .readFailed, .notRegularFile, .noLibrary, .executableAsLibrary: true
     default: false
     }
   }

@@ -13,7 +13,7 @@ extension Program {
     tlsModules.identifyThreadsByPointer()
     gates.setTLS(tls.threadPointerBase, host.tlsGetAddress)
     gates.setThreadAtExit(host.threadAtExit)
-    try checkVersions(of: graph.objects)
+    try checkVersions(of: graph.objects, isStart: true)
     registry.publish(graph.objects)
     attachDebugger()
     publishLinkMaps()
@@ -64,15 +64,19 @@ extension Program {
     }
   }
 
-  /// Every needed version must be defined by the object it is needed from.
+  /// Every needed version must be defined by the object it is needed from. One without versions satisfies all; at start
+  /// that is told, as the system's loader does.
   func checkVersions(
-    of objects: [LoadedObject], replacing pairs: [(old: LoadedObject, new: LoadedObject)] = []
+    of objects: [LoadedObject], replacing pairs: [(old: LoadedObject, new: LoadedObject)] = [], isStart: Bool = false
   ) throws(LoadError) {
     for object in objects {
       for need in object.versions.needs where !need.isWeak {
         guard let found = provider(of: need.file, for: object) else { continue }
         let provider = pairs.first { $0.old === found }?.new ?? found
-        guard !provider.versions.definitions.isEmpty else { continue }
+        guard provider.dynamic.versionDefinitions != nil else {
+          if isStart { tellOfNoVersions(provider, requester: object) }
+          continue
+        }
         trace?.version(need.name, in: provider.path, for: object.path)
         if provider.versions.definitions.contains(where: { $0.isSame(as: need) }) { continue }
         var error = LoadError(.versionNotFound, object === executable ? name : object.path, subject: need.name)
@@ -80,6 +84,17 @@ extension Program {
         throw error
       }
     }
+  }
+
+  private func tellOfNoVersions(_ provider: LoadedObject, requester: LoadedObject) {
+    var text = Text()
+    name.write(to: &text)
+    text.append(": ")
+    provider.path.write(to: &text)
+    text.append(": no version information available (required by ")
+    (requester === executable ? name : requester.path).write(to: &text)
+    text.append(")\n")
+    Start.write(text.bytes, to: .standardError)
   }
 
   private func provider(of file: Bytes, for object: LoadedObject) -> LoadedObject? {
@@ -140,7 +155,9 @@ extension Program {
   /// The object's initial values go into the image from which new threads are made, and into the block of the
   /// one thread that exists.
   func fillTLS(of object: LoadedObject) {
-    guard let segment = object.segments.tls, let offset = object.tlsOffset, segment.fileSize > 0 else { return }
+    guard let segment = object.segments.tls, let offset = object.tlsOffset, segment.fileSize > 0,
+      object.hostTLS == nil
+    else { return }
     let source = object.bias &+ segment.address
     if let standIn { ProcessMemory.copy(from: source, to: standIn.tlsImage + offset, count: segment.fileSize) }
     ProcessMemory.copy(from: source, to: tlsBlock + offset, count: segment.fileSize)

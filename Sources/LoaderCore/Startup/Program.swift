@@ -70,6 +70,7 @@ public final class Program {
   public let factory: ObjectFactory
   public var tls: TLSLayout
   public let tlsModules = TLSModules()
+  var hostTLSCount = 0
   public var standIn: StandIn?
   public var scope = Scope()
   public var hostObjects: [LoadedObject] = []
@@ -128,6 +129,8 @@ public final class Program {
   /// What debuggers call the loader and, where it was started directly, the program.
   var loaderPath: Path?
   var executablePath = Path("")
+  /// For a failure while the program's objects are relocated.
+  var firstState: FirstState?
   /// The loader's own file.
   public var ownStatus: FileStatus?
   /// argv[0], for messages.

@@ -9,7 +9,7 @@ extension Program {
     graph.muslLoader = try muslLoader()
     if let musl = graph.muslLoader { search.useDirectoriesOfMusl(loader: musl) }
     graph.start(with: executable)
-    for path in preload { try loadPreload(path) }
+    for (index, path) in preload.enumerated() { try loadPreload(path, from: preloadOrigin(index)) }
     try graph.loadDependencies()
     trace?.everythingIsLoaded()
     for object in graph.objects { tls.add(object) }
@@ -44,23 +44,31 @@ extension Program {
     return result
   }
 
-  private func loadPreload(_ path: Path) throws(LoadError) {
+  private func loadPreload(_ path: Path, from origin: Bytes) throws(LoadError) {
     do throws(LoadError) {
       try path.withBytes { (name) -> Result<Void, LoadError> in
         do throws(LoadError) { return .success(try graph.preload(name)) } catch { return .failure(error) }
       }.get()
     } catch {
-      // As ld.so: said, and passed over.
-      var text = Text("object '")
+      // As ld.so: said in these words, and passed over.
+      var text = Text("ERROR: ld.so: object '")
       path.write(to: &text)
-      text.append("' from LD_PRELOAD cannot be preloaded: ")
-      text.append(error.message.bytes)
-      text.append(" (ignored)")
-      log.error(text)
+      text.append("' from ")
+      text.append(origin)
+      text.append(" cannot be preloaded (")
+      text.append(error.reasonOfPreload)
+      text.append("): ignored.\n")
+      Start.write(text.bytes, to: .standardError)
       status.report(
         StatusRecord(.preloadFailed, object: path.lastComponent, path: path, cause: nil, detail: error.message),
         isLogged: false)
     }
+  }
+
+  /// How the system's loader calls what names a preload.
+  private func preloadOrigin(_ index: Int) -> Bytes {
+    if index >= settings.preload.count { return Bytes(Program.preloadFile) }
+    return settings.source(of: .preload) == .option ? Bytes("--preload") : Bytes("LD_PRELOAD")
   }
 
   private func makeStandIn(interpreter: Path) throws(LoadError) -> StandIn {

@@ -45,6 +45,7 @@ public enum Start {
       program.loaderPath = program.settings.loaderPath ?? Executable.interpreter(of: executable)
       program.ownStatus = own
       program.interpreter = remembered
+      program.firstState = FirstState(situation: situation, path: nil, remembered: remembered)
       if situation.settings.listsObjects { list(program) }
       return (try bringUp(program), program)
     } catch {
@@ -91,6 +92,7 @@ public enum Start {
       program.ownStatus = try? FileDescriptor.status(of: Path(arguments[0]))
       program.loaderPath = program.settings.loaderPath ?? Path(arguments[0]).absolute()
       program.executablePath = path.absolute()
+      program.firstState = FirstState(situation: situation, path: path, remembered: nil)
       program.interpreter = opened.interpreter
       program.search.withoutRunpath = command.withoutRunpath
       show(situation.stack, situation.settings)
@@ -134,7 +136,8 @@ public enum Start {
     let preset = situation.gates.prefix.appending(Bytes(Settings.libraryFileName))
     let configured = settings.readLibraryDirectories(preset: preset)
     for line in settings.warnings[situation.settings.warnings.count...] { log.warning(line) }
-    let updates = settings.updatesObjects(startedForIt: true)
+    // It knows no thread that is made by clone(2) alone.
+    let updates = settings.updatesObjects(startedForIt: true) && luci_on_valgrind() == 0
     let search = LibrarySearch(
       libraryPath: situation.isSecure ? [] : settings.libraryPath, executableDirectory: directory,
       isSecure: situation.isSecure)

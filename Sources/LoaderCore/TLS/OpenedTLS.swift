@@ -40,12 +40,12 @@ extension Program {
     }
   }
 
-  /// Other threads' blocks can't be filled: an object with initial values other than zero needs a process of one
-  /// thread.
+  /// Luci can't fill other threads' blocks: for an object with initial values other than zero the C library has to, if
+  /// there are others; and where the reserve is used up.
   private func takeReserve(for segment: TLSSegment, of object: LoadedObject) throws(LoadError) {
     let isZero = segment.fileSize == 0
     guard isZero || Process.programThreadCount(helpers: helperCount) == 1, let offset = tls.takeReserve(for: segment)
-    else { throw LoadError(.staticTLSExhausted, object.path) }
+    else { return try takeSurplus(for: segment, of: object) }
     object.tlsOffset = offset
   }
 
