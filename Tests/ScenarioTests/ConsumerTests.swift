@@ -137,6 +137,8 @@ struct ConsumerTests {
 
   // MARK: TLS
 
+  /// Copying both files may take longer than the default where the machine is busy.
+  static let longSettling = ["LD_SETTLE_TIME": "1000"]
   static let bothTLS = ["libcrypto.so.3", "libssl.so.3"]
   static let tls317 = Release("libssl3", "3.0.17-1~deb12u2")
   static let tls320 = Release("libssl3", "3.0.20-1~deb12u2")
@@ -156,7 +158,7 @@ struct ConsumerTests {
   @Test(.enabled(if: tlsRefused.isThere, tlsRefused.isMissing))
   func tlsIsRefusedAsAWhole() async throws {
     let (key, certificate) = try await workspace.makeCertificate()
-    try await go(Self.tlsRefused, [key, certificate])
+    try await go(Self.tlsRefused, [key, certificate], environment: Self.longSettling)
   }
 
   /// With that table left as it was, all of the way: SSL grew in 3.0.22, for which connections have to end.
@@ -168,7 +170,8 @@ struct ConsumerTests {
   @Test(.enabled(if: tls.isThere, tls.isMissing))
   func tlsServerAndClients() async throws {
     let (key, certificate) = try await workspace.makeCertificate()
-    try await go(Self.tls, [key, certificate], environment: ["LD_FORCE_UPDATE": "1"])
+    try await go(
+      Self.tls, [key, certificate], environment: Self.longSettling.merging(["LD_FORCE_UPDATE": "1"]) { $1 })
   }
 
   // MARK: With servers
