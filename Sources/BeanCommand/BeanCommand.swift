@@ -12,6 +12,21 @@ struct BeanCommand: ParsableCommand {
       Check.self, Diff.self, DiffStat.self, Map.self, Graph.self, Compare.self, Hash.self, DebugHash.self,
       FindDebug.self,
     ])
+
+  /// As the default does, but that wrong usage is an error like others: exit code 2, as diff(1) and cmp(1) have it.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      let code = exitCode(for: error)
+      if code == .validationFailure {
+        Output.complain(fullMessage(for: error))
+        exit(withError: ExitCode(2))
+      }
+      exit(withError: error)
+    }
+  }
 }
 
 /// Options that all commands have in common.
@@ -85,10 +100,12 @@ enum Output {
       write(result.text.bytes, to: STDOUT_FILENO)
       throw ExitCode(result.code)
     } catch let error as ToolError {
-      write(Array("bean: \(error)\n".utf8), to: STDERR_FILENO)
+      complain("bean: \(error)")
       throw ExitCode(2)
     }
   }
+
+  static func complain(_ text: String) { write(Array("\(text)\n".utf8), to: STDERR_FILENO) }
 
   /// For people and scripts that wait for it; at once, whatever standard output is.
   static func note(_ line: String) { write(Array("\(line)\n".utf8), to: STDOUT_FILENO) }

@@ -8,9 +8,10 @@ public enum CheckTool {
     do {
       let before = try InputFile(old)
       let after = try InputFile(new)
-      let verdict = Bean.compare(old: try binary(before), new: try binary(after))
+      let old = try binary(before)
+      let verdict = Bean.compare(old: old, new: try binary(after, like: old))
       isJSON ? result.text.append(json: verdict) : result.text.append(verdict)
-      result.code = verdict.accepted ? 0 : 1
+      result.code = verdict.isApplicable ? 0 : 1
       return result
     } catch {
       var detail = Text()
@@ -21,7 +22,7 @@ public enum CheckTool {
     }
   }
 
-  private static func binary(_ file: InputFile) throws -> Binary {
-    do throws(ELFError) { return try Binary(file.bytes) } catch { throw error.message(file.path) }
+  private static func binary(_ file: InputFile, like other: Binary? = nil) throws -> Binary {
+    do throws(ELFError) { return try Binary(file.bytes, like: other) } catch { throw error.message(file.path) }
   }
 }

@@ -22,7 +22,7 @@ extension CompareTool {
       writer.array { (writer) in
         for row in matrix {
           writer.array { (writer) in
-            for cell in row { if let cell { writer.value(cell.verdict.accepted) } else { writer.null() } }
+            for cell in row { if let cell { writer.value(cell.verdict.isApplicable) } else { writer.null() } }
           }
         }
       }
@@ -43,11 +43,8 @@ extension CompareTool {
         count.write(&writer)
       }
       step.tool.write(step.interface, &writer)
-      var report = Text()
-      report.append(json: step.cell.verdict)
-      var line = Text()
-      line.append(report.bytes.filter { $0 != 10 })
-      writer.field("check", json: line)
+      writer.key("check")
+      writer.value(step.cell.verdict)
     }
   }
 
@@ -86,7 +83,7 @@ extension CompareTool {
 
   private func appendRow(_ step: Step, _ text: inout Text) {
     let (functions, variables) = (step.counts[0], step.counts[2])
-    let isAccepted = step.cell.verdict.accepted
+    let isAccepted = step.cell.verdict.isApplicable
     text.append("<tr><td>")
     text.append(markup: names[step.old])
     text.append("<td>")
@@ -98,7 +95,7 @@ extension CompareTool {
     for value in columns { text.append(string: "<td class=n>\(value)") }
     let risk = step.cell.verdict.riskCount > 0
     text.append(string: "<td class=\(isAccepted ? risk ? "risk" : "yes" : "no")><a href=\"#s\(step.old)\">")
-    text.append(string: step.isSame ? "same file" : isAccepted ? "while running" : "needs a restart")
+    text.append(string: step.isSame ? "same file" : step.cell.answer)
     text.append("</a>")
     if !isAccepted { text.append(markup: ": " + step.cell.codes.joined(separator: ", ")) }
     text.append("\n")
@@ -118,9 +115,9 @@ extension CompareTool {
           text.append("<td>")
           continue
         }
-        text.append(string: "<td class=\(cell.verdict.accepted ? "yes" : "no") title=\"")
+        text.append(string: "<td class=\(cell.verdict.isApplicable ? "yes" : "no") title=\"")
         text.append(markup: cell.codes.joined(separator: ", "))
-        text.append(cell.verdict.accepted ? "\">running" : "\">restart")
+        text.append(cell.verdict.isApplicable ? "\">running" : "\">restart")
       }
     }
     text.append("\n</table>\n")

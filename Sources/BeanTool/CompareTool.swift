@@ -17,6 +17,12 @@ public struct CompareTool {
       }
       self.codes = codes
     }
+
+    /// What a user does about the update.
+    var answer: String {
+      if verdict.hooksTakeState { return "while running, by its hooks" }
+      return verdict.isApplicable ? "while running" : "needs a restart"
+    }
   }
 
   public struct Step {
@@ -41,7 +47,9 @@ public struct CompareTool {
   public init(_ paths: [String], _ options: ToolOptions) throws {
     let list = try VersionList(paths)
     names = list.versions.map(\.name)
-    subjects = try list.versions.map { try Subject($0.path, options) }
+    var subjects: [Subject] = []
+    for version in list.versions { subjects.append(try Subject(version.path, options, like: subjects.last)) }
+    self.subjects = subjects
     var steps: [Step] = []
     var matrix = [[Cell?]](repeating: [Cell?](repeating: nil, count: names.count), count: names.count)
     for old in names.indices {
@@ -65,7 +73,7 @@ public struct CompareTool {
   public static func run(_ paths: [String], _ options: ToolOptions) throws -> (result: ToolResult, html: Text) {
     let tool = try CompareTool(paths, options)
     var result = ToolResult()
-    result.code = tool.steps.contains { !$0.cell.verdict.accepted } ? 1 : 0
+    result.code = tool.steps.contains { !$0.cell.verdict.isApplicable } ? 1 : 0
     result.text = options.isJSON ? tool.json() : tool.table(options)
     return (result, tool.html())
   }
@@ -101,10 +109,10 @@ public struct CompareTool {
 
   private func append(_ step: Step, _ options: ToolOptions, _ text: inout Text) {
     let verdict = step.cell.verdict
-    text.append(verdict.accepted ? .green : .red, options.usesColours) { (text) in
-      text.append(string: step.isSame ? "same file" : verdict.accepted ? "while running" : "needs a restart")
+    text.append(verdict.isApplicable ? .green : .red, options.usesColours) { (text) in
+      text.append(string: step.isSame ? "same file" : step.cell.answer)
     }
-    if !verdict.accepted { text.append(string: ": " + step.cell.codes.joined(separator: ", ")) }
+    if !verdict.isApplicable { text.append(string: ": " + step.cell.codes.joined(separator: ", ")) }
     if verdict.riskCount > 0 { text.append(", risk: layout of structures") }
     text.append("\n")
     guard options.verbosity >= 1 else { return }
@@ -128,7 +136,7 @@ public struct CompareTool {
           text.append(" .  ")
           continue
         }
-        let isAccepted = cell.verdict.accepted
+        let isAccepted = cell.verdict.isApplicable
         text.append(isAccepted ? .green : .red, options.usesColours) { $0.append(isAccepted ? " +  " : " x  ") }
       }
       text.append("\n")

@@ -2,14 +2,18 @@ import Bean
 import Foundation
 
 /// Knows the layout hash for a build-id: from its cache directory, from debug files below a root, or from files that
-/// it was told of.
-public final class DebugHashService {
+/// it was told of. Several threads may ask.
+public final class DebugHashService: @unchecked Sendable {
   private let root: String?
   private let cache: String?
   /// Files by build-id.
   private var files: [String: String] = [:]
   /// Answers given before, failures included: they would take as long again.
   private var answers: [String: String] = [:]
+  /// Build-ids whose hash is being found; others who ask for the same wait.
+  private var open: Set<String> = []
+  /// Over `answers` and `open`; all else does not change once the service is made.
+  private let lock = NSCondition()
   private static var maximumAnswers: Int { 4096 }
 
   /// `paths`: libraries or debug files, or directories with such.
@@ -50,14 +54,36 @@ public final class DebugHashService {
   /// One line for one line: `hash HEX` for a build-id in hexadecimal, `unknown` where there is no debug
   /// information, `error` for what is no build-id.
   public func answer(_ request: String) -> String {
+    guard let id = DebugHashService.buildID(request) else { return "error" }
+    lock.lock()
+    while open.contains(id) { lock.wait() }
+    if let known = answers[id] {
+      lock.unlock()
+      return known
+    }
+    open.insert(id)
+    lock.unlock()
+    let answer = cached(id) ?? computed(id)
+    lock.lock()
+    if answers.count < DebugHashService.maximumAnswers { answers[id] = answer }
+    open.remove(id)
+    lock.broadcast()
+    lock.unlock()
+    return answer
+  }
+
+  /// The same if it takes no time; else nil.
+  func knownAnswer(_ request: String) -> String? {
+    guard let id = DebugHashService.buildID(request) else { return "error" }
+    return lock.withLock { answers[id] }
+  }
+
+  private static func buildID(_ request: String) -> String? {
     let id = request.trimmingCharacters(in: .whitespaces).lowercased()
     guard id.count >= 8, id.count <= 128, id.count % 2 == 0, id.allSatisfy({ $0.isASCII && $0.isHexDigit }) else {
-      return "error"
+      return nil
     }
-    if let known = answers[id] { return known }
-    let answer = cached(id) ?? computed(id)
-    if answers.count < DebugHashService.maximumAnswers { answers[id] = answer }
-    return answer
+    return id
   }
 
   private func cached(_ id: String) -> String? {

@@ -120,11 +120,8 @@ public enum DiffStatTool {
         count.write(&writer)
       }
       tool.write(InterfaceChanges(tool.old.binary, tool.new.binary), &writer)
-      var report = Text()
-      report.append(json: verdict)
-      var line = Text()
-      line.append(report.bytes.filter { $0 != 10 })
-      writer.field("check", json: line)
+      writer.key("check")
+      writer.value(verdict)
     }
     writer.end()
     var result = ToolResult()

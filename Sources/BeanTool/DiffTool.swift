@@ -11,7 +11,8 @@ public struct DiffTool {
   private let dependencies: (old: DependencyHash, new: DependencyHash)?
 
   init(_ oldPath: String, _ newPath: String, _ options: ToolOptions) throws {
-    self.init(try Subject(oldPath, options), try Subject(newPath, options), options)
+    let old = try Subject(oldPath, options)
+    self.init(old, try Subject(newPath, options, like: old), options)
   }
 
   init(_ old: Subject, _ new: Subject, _ options: ToolOptions) {

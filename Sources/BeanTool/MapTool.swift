@@ -1,19 +1,7 @@
 import Bean
 
-/// `bean map OLD NEW`: which old function or variable became which.
+/// `bean map OLD NEW`: which old function or variable became which. Variables are told as the verdict sees them.
 public enum MapTool {
-  /// What became of it, for a user.
-  enum Fate: String {
-    case kept, moved, grown, shrunk, changed, new, gone
-  }
-
-  struct Entry {
-    let fate: Fate
-    let change: ItemChange
-    /// Variables say more than whether they lie elsewhere: their initial value, too.
-    let isContentEqual: Bool
-  }
-
   public static func run(_ old: String, _ new: String, _ options: ToolOptions) throws -> ToolResult {
     let tool = try DiffTool(old, new, options)
     var result = ToolResult()
@@ -21,63 +9,132 @@ public enum MapTool {
     if options.isJSON {
       result.text = json(tool, entries)
     } else {
-      for entry in entries { describe(entry, tool, options, &result.text) }
+      for entry in entries { describe(entry, options, &result.text) }
     }
     return result
   }
 
-  /// Functions and variables; constants only with -v.
+  /// One version's side of an entry.
+  struct Side {
+    let name: Text
+    let address: UInt64
+    let size: UInt64
+    /// A symbol tells its size; else it is what lies up to the next thing that is referred to.
+    var isSized = false
+  }
+
+  struct Entry {
+    /// kept, moved, grown, shrunk, changed, new, gone, unplaced.
+    let fate: StaticString
+    let kind: StaticString
+    let old: Side?
+    let new: Side?
+    /// The initial value of a variable, the bytes of a function or constant.
+    let isContentEqual: Bool
+    /// Of variables.
+    var evidence: VariablePair.Evidence?
+    var support = 0
+  }
+
+  /// Functions; with -v constants; variables; thread-local variables.
   static func entries(_ tool: DiffTool) -> [Entry] {
-    tool.changes.compactMap { (change) -> Entry? in
+    var (items, threads): ([Entry], [Entry]) = ([], [])
+    for change in tool.changes {
       let (table, index) = tool.place(change)
-      if table.items[index].kind.isConstant && tool.options.verbosity == 0 { return nil }
-      return Entry(
-        fate: fate(change, tool), change: change,
-        isContentEqual: change.kind == .equal || change.kind == .moved || change.kind == .references)
+      switch table.items[index].kind {
+      case .variable: continue
+      case .threadVariable: threads.append(entry(change, tool))
+      case .function, .label: items.append(entry(change, tool))
+      case .codeData, .constant, .relocatedConstant:
+        if tool.options.verbosity > 0 { items.append(entry(change, tool)) }
+      }
     }
+    return items + tool.comparison.pairs.variables.map { entry($0, tool) } + threads
   }
 
-  private static func fate(_ change: ItemChange, _ tool: DiffTool) -> Fate {
-    guard let a = change.old else { return .new }
-    guard let b = change.new else { return .gone }
+  private static func entry(_ change: ItemChange, _ tool: DiffTool) -> Entry {
+    let (table, index) = tool.place(change)
+    return Entry(
+      fate: fate(change, tool), kind: table.items[index].kind.word, old: change.old.map { side($0, tool.old.table) },
+      new: change.new.map { side($0, tool.new.table) },
+      isContentEqual: change.kind == .equal || change.kind == .moved || change.kind == .references)
+  }
+
+  private static func entry(_ pair: VariablePair, _ tool: DiffTool) -> Entry {
+    let (old, new) = (pair.old.map { side($0, tool.old.binary) }, pair.new.map { side($0, tool.new.binary) })
+    var fate = pair.kind.code
+    if let old, let new, old.isSized, new.isSized, old.size > new.size { fate = "shrunk" }
+    return Entry(
+      fate: fate, kind: "variable", old: old, new: new,
+      isContentEqual: pair.old != nil && pair.new != nil && !pair.hasOtherContent, evidence: pair.evidence,
+      support: pair.support)
+  }
+
+  private static func fate(_ change: ItemChange, _ tool: DiffTool) -> StaticString {
+    guard let a = change.old else { return "new" }
+    guard let b = change.new else { return "gone" }
     let (left, right) = (tool.old.table.items[a], tool.new.table.items[b])
-    if change.kind == .size {
-      return left.range.count < right.range.count ? .grown : .shrunk
-    }
-    if change.kind == .content || change.kind == .references { return .changed }
-    if change.kind == .moved { return .moved }
+    switch change.kind {
+    case .size: return left.range.count < right.range.count ? "grown" : "shrunk"
+    case .content, .references: return "changed"
+    case .moved: return "moved"
     // Functions and constants may lie anywhere.
-    return left.kind.isVariable || left.range.start == right.range.start ? .kept : .moved
+    default: return left.kind.isVariable || left.range.start == right.range.start ? "kept" : "moved"
+    }
   }
 
-  private static func describe(_ entry: Entry, _ tool: DiffTool, _ options: ToolOptions, _ text: inout Text) {
-    let colours: [Fate: Colour] = [.new: .green, .gone: .red, .kept: .grey]
-    let (table, index) = tool.place(entry.change)
-    text.append(colours[entry.fate] ?? .yellow, options.usesColours) {
-      $0.append(string: entry.fate.rawValue.padding(to: 8))
+  private static func side(_ index: Int, _ table: ItemTable) -> Side {
+    var name = Text()
+    name.append(item: index, of: table)
+    return Side(name: name, address: table.items[index].range.start, size: table.items[index].range.count)
+  }
+
+  private static func side(_ range: AddressRange, _ binary: Binary) -> Side {
+    var name = Text()
+    name.append(nameOf: binary.place(at: range.start))
+    if let symbol = binary.symbols.name(containing: range.start), symbol.start == range.start, symbol.size != 0 {
+      return Side(name: name, address: range.start, size: symbol.size, isSized: true)
     }
-    text.append(table.items[index].kind.word)
+    return Side(name: name, address: range.start, size: range.count)
+  }
+
+  // MARK: - Output
+
+  private static func describe(_ entry: Entry, _ options: ToolOptions, _ text: inout Text) {
+    let isVariable = entry.evidence != nil || entry.kind.description == "thread-variable"
+    text.append(colour(entry), options.usesColours) { $0.append(string: entry.fate.description.padding(to: 8)) }
+    text.append(string: entry.fate.description.count >= 8 ? " " : "")
+    text.append(entry.kind)
     text.append(" ")
-    if let a = entry.change.old {
-      text.append(item: a, of: tool.old.table)
-      text.append(" ")
-      append(tool.old.table.items[a], &text)
+    if let side = entry.old { append(side, &text) }
+    if entry.old != nil && entry.new != nil { text.append(" -> ") }
+    if let side = entry.new { append(side, &text) }
+    if isVariable, entry.old != nil, entry.new != nil, !entry.isContentEqual {
+      text.append(", another initial value")
     }
-    if entry.change.old != nil && entry.change.new != nil { text.append(" -> ") }
-    if let b = entry.change.new {
-      text.append(item: b, of: tool.new.table)
-      text.append(" ")
-      append(tool.new.table.items[b], &text)
+    if options.verbosity > 0, let evidence = entry.evidence, evidence != .none {
+      text.append(", by ")
+      text.append(evidence.code)
+      if entry.support > 0 { text.append(string: " (\(entry.support))") }
     }
-    if table.items[index].kind.isVariable, entry.change.kind == .content { text.append(", another initial value") }
     text.append("\n")
   }
 
-  private static func append(_ item: Item, _ text: inout Text) {
-    text.append("(")
-    text.append(hex: item.range.start)
+  private static func colour(_ entry: Entry) -> Colour {
+    switch entry.fate.description {
+    case "new": .green
+    case "gone": .red
+    case "kept": .grey
+    default: .yellow
+    }
+  }
+
+  private static func append(_ side: Side, _ text: inout Text) {
+    text.append(side.name.bytes)
+    text.append(" (")
+    text.append(hex: side.address)
     text.append(", ")
-    text.append(decimal: item.range.count)
+    text.append(decimal: side.size)
     text.append(")")
   }
 
@@ -87,70 +144,29 @@ public enum MapTool {
       writer.field("old", tool.old.file.path)
       writer.field("new", tool.new.file.path)
       writer.key("map")
-      writer.array { (writer) in
-        for entry in entries {
-          writer.object { (writer) in
-            let (table, index) = tool.place(entry.change)
-            writer.field("fate", entry.fate.rawValue)
-            writer.field("kind", Bytes(table.items[index].kind.word))
-            for (key, side) in [
-              ("old", entry.change.old.map { (tool.old.table, $0) }),
-              ("new", entry.change.new.map { (tool.new.table, $0) }),
-            ] as [(StaticString, (ItemTable, Int)?)] {
-              guard let (table, index) = side else { continue }
-              writer.key(key)
-              writer.object { (writer) in
-                var name = Text()
-                name.append(item: index, of: table)
-                name.withBytes { writer.field("name", $0) }
-                writer.field("address", hex: table.items[index].range.start)
-                writer.field("size", Int(clamping: table.items[index].range.count))
-              }
-            }
-            writer.field("content_equal", entry.isContentEqual)
-          }
-        }
-      }
+      writer.array { (writer) in for entry in entries { write(entry, &writer) } }
     }
     writer.end()
     return writer.text
   }
-}
 
-/// `bean find-debug FILE`: where the debug information of a stripped file is.
-public enum FindDebugTool {
-  /// Exit code 0: found, 1: not found.
-  public static func run(_ path: String, _ options: ToolOptions) throws -> ToolResult {
-    let candidates = try DebugFiles(root: options.root).candidates(for: path)
-    var result = ToolResult()
-    let found = candidates.last { $0.problem == nil }
-    result.code = found == nil ? 1 : 0
-    if options.isJSON {
-      var writer = JSONWriter()
-      writer.object { (writer) in
-        writer.field("file", path)
-        writer.key("debug_file")
-        if let found { writer.value(found.path) } else { writer.null() }
-        writer.key("searched")
-        writer.array { (writer) in
-          for candidate in candidates where candidate.problem != nil {
-            writer.object {
-              $0.field("path", candidate.path)
-              $0.field("problem", candidate.problem ?? "")
-            }
-          }
+  private static func write(_ entry: Entry, _ writer: inout JSONWriter) {
+    writer.object { (writer) in
+      writer.field("fate", Bytes(entry.fate))
+      writer.field("kind", Bytes(entry.kind))
+      for (key, side) in [("old", entry.old), ("new", entry.new)] as [(StaticString, Side?)] {
+        guard let side else { continue }
+        writer.key(key)
+        writer.object { (writer) in
+          side.name.withBytes { writer.field("name", $0) }
+          writer.field("address", hex: side.address)
+          writer.field("size", Int(clamping: side.size))
         }
       }
-      writer.end()
-      result.text = writer.text
-      return result
+      writer.field("content_equal", entry.isContentEqual)
+      guard let evidence = entry.evidence else { return }
+      writer.field("evidence", Bytes(evidence.code))
+      writer.field("support", entry.support)
     }
-    if let found { result.text.append(string: found.path + "\n") }
-    guard found == nil || options.verbosity > 0 else { return result }
-    for candidate in candidates {
-      if let problem = candidate.problem { result.text.append(string: "  \(candidate.path): \(problem)\n") }
-    }
-    if candidates.isEmpty { result.text.append("  the file has neither build-id nor debug link\n") }
-    return result
   }
 }

@@ -34,12 +34,13 @@ public final class Subject {
   public private(set) lazy var table = ItemTable(binary, options.items)
   private let options: ToolOptions
 
-  public init(_ path: String, _ options: ToolOptions) throws {
+  /// `like`: another version, which makes this one be read sooner.
+  public init(_ path: String, _ options: ToolOptions, like other: Subject? = nil) throws {
     self.options = options
     file = try InputFile(path)
     var debug: (file: InputFile, symbols: SymbolTable)?
     if options.usesDebugSymbols { debug = DebugFiles(root: options.root).symbols(for: path) }
-    do throws(ELFError) { binary = try Binary(file.bytes, debug: debug?.symbols) } catch {
+    do throws(ELFError) { binary = try Binary(file.bytes, debug: debug?.symbols, like: other?.binary) } catch {
       throw error.message(path)
     }
   }

@@ -1,12 +1,16 @@
 /* The loader's heap: size classes with free lists, cut from mappings of their own. Small and simple on purpose:
-   what is allocated at start-up mostly stays, and the update path allocates little. One lock; it is held for a
-   few instructions, and around fork(2) (luci_heap_lock). */
+   what is allocated at start-up mostly stays. An update's comparison takes large blocks and gives them back, again and
+   again: these are kept until its end (luci_heap_keep), since each would cost page faults anew, and so would each munmap(2), for
+   which the program's own page faults have to wait. One lock; it is held for a few instructions, and around fork(2)
+   (luci_heap_lock). */
 #include "CBoot.h"
 
 #define CLASS_COUNT 13                /* 32, 64, … 128 KiB, header included */
 #define SMALLEST_SHIFT 5
 #define PAGE ((size_t)4096)
+#define HUGE_PAGE ((size_t)2 << 20)
 #define CHUNK (((size_t)256 << 10) + PAGE)
+#define MOST_KEPT ((size_t)64 << 20)  /* bytes of blocks that were given back */
 
 struct block {
   size_t size;                        /* of the whole block; over the classes it has a mapping of its own */
@@ -26,6 +30,10 @@ static struct free_block *free_lists[CLASS_COUNT];
 static char *chunk_next, *chunk_end;
 static uint32_t heap_lock;
 static struct region *regions;
+/* Those of them that were given back, linked by the word behind the region's own. */
+static struct region *kept;
+static size_t kept_size;
+static int keeps = 1;                 /* start-up does, too */
 
 static long system_call(long number, long a, long b, long c, long d, long e, long f) {
   long result;
@@ -50,9 +58,9 @@ void luci_heap_unlock(void) {
     system_call(202, (long)&heap_lock, 129 /* FUTEX_WAKE_PRIVATE */, 1, 0, 0, 0);
 }
 
-/* `size` with the region's own fields. Under the lock, as unmap_pages. */
-static char *map_pages(size_t size) {
-  long result = system_call(9, 0, (long)size, 3, 0x22, -1, 0);
+/* `size` with the region's own fields. Under the lock. MAP_PRIVATE | MAP_ANONYMOUS and `flags`. */
+static char *map_pages(size_t size, long flags) {
+  long result = system_call(9, 0, (long)size, 3, 0x22 | flags, -1, 0);
   if (result < 0 && result > -4096) return 0;
   struct region *region = (struct region *)result;
   region->size = size;
@@ -62,14 +70,73 @@ static char *map_pages(size_t size) {
   return (char *)(region + 1);
 }
 
-static void unmap_pages(char *start) {
-  struct region *region = (struct region *)start - 1;
+/* An array about to be filled: a fault for each page would take several times as long as MAP_POPULATE does, and that
+   longer than huge pages, where the system has them for who asks. */
+static char *map_large(size_t size) {
+  if (size < HUGE_PAGE) return map_pages(size, 0x8000);
+  char *start = map_pages(size, 0);
+  if (start) {
+    system_call(28, (long)((struct region *)start - 1), (long)size, 14 /* MADV_HUGEPAGE */, 0, 0, 0);
+    system_call(28, (long)((struct region *)start - 1), (long)size, 23 /* MADV_POPULATE_WRITE, Linux 5.14 */, 0, 0, 0);
+  }
+  return start;
+}
+
+static struct region **next_kept(struct region *region) { return (struct region **)(region + 1); }
+
+/* Out of the list of all; the caller unmaps it when it has let go of the lock. */
+static void forget_region(struct region *region) {
   if (region->next) region->next->previous = region->previous;
   if (region->previous)
     region->previous->next = region->next;
   else
     regions = region->next;
-  system_call(11, (long)region, (long)region->size, 0, 0, 0, 0);
+}
+
+static void unmap_region(struct region *region) { system_call(11, (long)region, (long)region->size, 0, 0, 0, 0); }
+
+/* The smallest kept one that is large enough and not twice as large. Under the lock. */
+static char *take_kept(size_t size) {
+  struct region **best = 0;
+  for (struct region **place = &kept; *place; place = next_kept(*place))
+    if ((*place)->size >= size && (*place)->size / 2 <= size && (!best || (*place)->size < (*best)->size)) best = place;
+  if (!best) return 0;
+  struct region *found = *best;
+  *best = *next_kept(found);
+  kept_size -= found->size;
+  return (char *)(found + 1);
+}
+
+static void give_back(char *start) {
+  struct region *region = (struct region *)start - 1;
+  luci_heap_lock();
+  int keep = keeps && region->size <= MOST_KEPT - kept_size;
+  if (keep) {
+    *next_kept(region) = kept;
+    kept = region;
+    kept_size += region->size;
+  } else {
+    forget_region(region);
+  }
+  luci_heap_unlock();
+  if (!keep) unmap_region(region);
+}
+
+/* 1: work begins that takes and gives back much; 0: it is over. */
+void luci_heap_keep(int on) {
+  luci_heap_lock();
+  keeps = on;
+  if (on) return luci_heap_unlock();
+  struct region *region = kept;
+  kept = 0;
+  kept_size = 0;
+  for (struct region *each = region; each; each = *next_kept(each)) forget_region(each);
+  luci_heap_unlock();
+  while (region) {
+    struct region *next = *next_kept(region);
+    unmap_region(region);
+    region = next;
+  }
 }
 
 /* Start and end of each mapping, as many as `capacity` words hold; the result is how many words it takes. */
@@ -86,9 +153,7 @@ long luci_heap_regions(uint64_t *words, long capacity) {
 }
 
 static int class_of(size_t size) {
-  int class = 0;
-  while (((size_t)1 << (class + SMALLEST_SHIFT)) < size) class++;
-  return class;
+  return size <= (size_t)1 << SMALLEST_SHIFT ? 0 : 64 - SMALLEST_SHIFT - __builtin_clzl(size - 1);
 }
 
 static void *take_small(int class) {
@@ -99,7 +164,7 @@ static void *take_small(int class) {
     free_lists[class] = found->next;
   } else {
     if ((size_t)(chunk_end - chunk_next) < size) {
-      char *chunk = map_pages(CHUNK);
+      char *chunk = map_pages(CHUNK, 0);
       chunk_next = chunk;
       chunk_end = chunk ? chunk + CHUNK - sizeof(struct region) : 0;
     }
@@ -124,7 +189,9 @@ int posix_memalign(void **result, size_t alignment, size_t size) {
     start = take_small(class);
   } else {
     luci_heap_lock();
-    start = map_pages((whole + sizeof(struct region) + PAGE - 1) & ~(PAGE - 1));
+    size_t pages = (whole + sizeof(struct region) + PAGE - 1) & ~(PAGE - 1);
+    start = take_kept(pages);
+    if (!start) start = map_large(pages);
     luci_heap_unlock();
   }
   if (!start) return 12;
@@ -141,9 +208,7 @@ void free(void *user) {
   struct block header = ((struct block *)user)[-1];
   char *start = (char *)user - header.offset;
   if (header.size > ((size_t)1 << (CLASS_COUNT - 1 + SMALLEST_SHIFT))) {
-    luci_heap_lock();
-    unmap_pages(start);
-    luci_heap_unlock();
+    give_back(start);
     return;
   }
   int class = class_of(header.size);

@@ -132,6 +132,12 @@ extension Bytes: Equatable {
       if a != b { return false }
       index += 8
     }
+    // The last word may overlap the one before.
+    if index < left.count, left.count >= 8 {
+      let last = left.count &- 8
+      return left.start.loadUnaligned(fromByteOffset: last, as: UInt64.self)
+        == right.start.loadUnaligned(fromByteOffset: last, as: UInt64.self)
+    }
     while index < left.count {
       let a = left.start.load(fromByteOffset: index, as: UInt8.self)
       let b = right.start.load(fromByteOffset: index, as: UInt8.self)

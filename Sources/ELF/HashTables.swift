@@ -21,7 +21,13 @@ public struct SymbolName {
     var hash: UInt32 = 5381
     while let word = strings.load(UInt64.self, at: end) {
       // Borrows reach the high bit of the lowest byte that is 0, and maybe of others above it.
-      if (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0 { break }
+      let zeros = (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
+      if zeros != 0 {
+        let rest = zeros.trailingZeroBitCount / 8
+        bytes = Bytes(start: strings.address + first, count: end &- first &+ rest)
+        gnuHash = SymbolName.combine(hash, word, first: rest)
+        return
+      }
       hash = SymbolName.combine(hash, word)
       end &+= 8
     }
@@ -49,6 +55,17 @@ public struct SymbolName {
     let first = UInt32(truncatingIfNeeded: fours)
     // 33⁸ modulo 2³², 33⁴.
     return hash &* 0x747c_7101 &+ first &* 1_185_921 &+ UInt32(truncatingIfNeeded: fours >> 32)
+  }
+
+  /// The steps for the lowest `count` bytes, at most 7. Moved to the top of a word of zeros they come to the same sum.
+  @inline(__always)
+  static func combine(_ hash: UInt32, _ word: UInt64, first count: Int) -> UInt32 {
+    // Shifted in two steps: 64 at once would be none.
+    let moved = (word << 8) &<< UInt64(56 &- 8 &* count)
+    var power: UInt32 = count & 1 != 0 ? 33 : 1
+    if count & 2 != 0 { power &*= 1089 }
+    if count & 4 != 0 { power &*= 1_185_921 }
+    return combine(0, moved) &+ hash &* power
   }
 
   public init(_ literal: StaticString) { self.init(Bytes(literal)) }

@@ -74,8 +74,8 @@ public struct VersionTable {
         let name = symbols.string(at: UInt64(auxiliary.vda_name))
       else { throw ELFError(.versionTable, at: start + offset) }
       let version = SymbolVersion(name: name, hash: record.vd_hash, file: .empty, isWeak: false)
-      // The base version is the file's name. No symbol has it: its index, 1, is also that of references without a
-      // version.
+      // The base version is the object's own name: what has its index is unversioned, and a symbol that is not defined
+      // here asks for no version (as glibc's _dl_check_map_versions has it).
       if record.vd_flags & UInt16(VER_FLG_BASE) == 0 {
         set(Int(record.vd_ndx & 0x7fff), version)
         definitions.append(version)

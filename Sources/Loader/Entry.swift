@@ -127,6 +127,7 @@ func makeGates() -> Gates {
   gates.heapLock = luci_heap_lock
   gates.heapRegions = luci_heap_regions
   gates.heapUnlock = luci_heap_unlock
+  gates.heapKeep = luci_heap_keep
   gates.startHelper = { stack, argument in luci_start_helper(stack, argument) }
   return gates
 }

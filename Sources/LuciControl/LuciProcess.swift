@@ -30,46 +30,68 @@ public enum AskError: Error, Equatable, CustomStringConvertible {
 public struct LuciProcess: Sendable {
   public let pid: Int
   private let directory: String
-  private let pipe: String
-  private let file: String
+  let pipe: String
+  let file: String
 
   static let threadName = "ld-luci"
-  private static let fileName = "/memfd:ld-luci:"
+  static let fileName = "/memfd:ld-luci:"
   private static let headerSize = 64
   private static let answerLimit = 16 << 20
 
-  /// `proc`: where the proc file system is mounted.
-  public init(pid: Int, proc: String = "/proc") throws(AskError) {
+  /// `proc`: where the proc file system is mounted. `patience`: a process in its first moments answers a little later.
+  public init(pid: Int, proc: String = "/proc", patience: Duration = .milliseconds(500)) throws(AskError) {
     self.pid = pid
-    let tasks = "\(proc)/\(pid)/task"
+    let deadline = ContinuousClock.now + patience
+    while true {
+      switch try Self.find("\(proc)/\(pid)/task", pid) {
+      case .channel(let directory, let file, let pipe):
+        (self.directory, self.file, self.pipe) = (directory, file, pipe)
+        return
+      case .forbidden: throw .notPermitted(pid)
+      case .thread where ContinuousClock.now < deadline: usleep(10_000)
+      case .thread, .nothing: throw .notUnderLuci(pid)
+      }
+    }
+  }
+
+  private enum Finding {
+    case channel(directory: String, file: String, pipe: String)
+    /// Luci's thread, which does not answer (yet).
+    case thread
+    case forbidden
+    case nothing
+  }
+
+  private static func find(_ tasks: String, _ pid: Int) throws(AskError) -> Finding {
     guard let threads = try? FileManager.default.contentsOfDirectory(atPath: tasks) else {
       throw .noSuchProcess(pid)
     }
-    var isForbidden = false
-    for thread in threads where Self.text("\(tasks)/\(thread)/comm") == Self.threadName + "\n" {
-      let descriptors = "\(tasks)/\(thread)/fd"
-      guard let numbers = try? FileManager.default.contentsOfDirectory(atPath: descriptors) else {
-        isForbidden = true
+    var finding = Finding.nothing
+    for thread in threads where text("\(tasks)/\(thread)/comm") == threadName + "\n" {
+      let directory = "\(tasks)/\(thread)/fd"
+      guard let numbers = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
+        finding = .forbidden
         continue
       }
       for number in numbers {
-        guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(descriptors)/\(number)"),
-          target.hasPrefix(Self.fileName)
+        guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\(number)"),
+          target.hasPrefix(fileName)
         else { continue }
-        let pipe = target.dropFirst(Self.fileName.count).prefix { $0.isNumber }
-        directory = descriptors
-        file = "\(descriptors)/\(number)"
-        self.pipe = "\(descriptors)/\(pipe)"
-        return
+        let pipe = target.dropFirst(fileName.count).prefix { $0.isNumber }
+        return .channel(
+          directory: directory, file: "\(directory)/\(number)", pipe: "\(directory)/\(pipe)")
       }
+      finding = .thread
     }
-    throw isForbidden ? .notPermitted(pid) : .notUnderLuci(pid)
+    return finding
   }
 
   /// All that the caller may see.
   public static func all(proc: String = "/proc") -> [LuciProcess] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: proc)) ?? []
-    return names.compactMap { Int($0) }.sorted().compactMap { try? LuciProcess(pid: $0, proc: proc) }
+    return names.compactMap { Int($0) }.sorted().compactMap {
+      try? LuciProcess(pid: $0, proc: proc, patience: .zero)
+    }
   }
 
   /// Asks and waits for the answer, which is JSON.
@@ -77,8 +99,7 @@ public struct LuciProcess: Sendable {
     -> Data
   {
     let deadline = ContinuousClock.now + timeout
-    let answers = open(file, O_RDONLY | O_CLOEXEC)
-    guard answers >= 0 else { throw failure() }
+    let answers = try openedFile()
     defer { close(answers) }
     // One asker at a time. The lock goes with the descriptor.
     while flock(answers, LOCK_EX | LOCK_NB) != 0 {
@@ -105,19 +126,10 @@ public struct LuciProcess: Sendable {
     }
     question += [0]
     guard question.count <= Int(PIPE_BUF) else { throw .system("the arguments are too long") }
-    let descriptor = open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure() }
+    let descriptor = try openedPipe()
     defer { close(descriptor) }
     let written = question.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
     guard written == question.count else { throw .noAnswer(pid) }
-  }
-
-  private func failure() -> AskError {
-    switch errno {
-    case EACCES, EPERM: .notPermitted(pid)
-    case ENOENT, ESRCH: .noSuchProcess(pid)
-    default: .system("process \(pid): \(String(cString: strerror(errno)))")
-    }
   }
 
   /// The body, once the header has our identifier.
@@ -163,9 +175,12 @@ extension LuciProcess {
     return status
   }
 
-  /// `pause`, `resume`, `undo` and the like.
-  public func order(_ word: String, _ arguments: [String] = [], timeout: Duration = .seconds(5)) throws(AskError) {
+  /// `pause`, `resume`, `undo` and the like; false: it is going to be done some time.
+  @discardableResult
+  public func order(_ word: String, _ arguments: [String] = [], timeout: Duration = .seconds(5)) throws(AskError)
+    -> Bool
+  {
     struct Done: Decodable { var done: Bool }
-    _ = try decode(Done.self, word, arguments, timeout: timeout)
+    return try decode(Done.self, word, arguments, timeout: timeout).done
   }
 }

@@ -17,6 +17,10 @@ public enum Rendering {
           "\(status.pid)", status.stale.rawValue, "\(status.objects.count)", "\(status.updatedCount)",
           "\(status.pendingCount)", "\(status.refusedCount)", status.program + (status.paused ? " (paused)" : ""),
         ])
+        // Below it, what is not as it was at the start.
+        for object in status.objects where object.versions > 1 || object.needsAttention {
+          table.add(line: "  " + line(object))
+        }
       }
       return table.text
     }
@@ -40,14 +44,23 @@ public enum Rendering {
     }
   }
 
+  private static func line(_ object: ObjectStatus) -> String {
+    var parts = ["\(object.object) version \(object.version) of \(object.versions)"]
+    if let since = object.since { parts[0] += " since \(since)" }
+    return (parts + notes(object)).joined(separator: "; ")
+  }
+
   public static func summary(_ status: ProcessStatus) -> String {
     let old =
       switch status.stale {
       case .no: "only fresh code runs"
       case .yes: "old code is in use"
       case .unknown:
-        status.detection == "disabled"
-          ? "not known whether old code runs (detection is off)" : "not known yet whether old code runs"
+        switch status.detection {
+        case "disabled": "not known whether old code runs (detection is off)"
+        case "impossible": "not known whether old code runs (detection is impossible)"
+        default: "not known yet whether old code runs"
+        }
       }
     return status.paused ? old + "; paused" : old
   }

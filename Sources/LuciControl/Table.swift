@@ -6,10 +6,13 @@ public struct Table {
 
   public mutating func add(_ row: [String]) { rows.append(row.map(Self.harmless)) }
 
+  /// Text between the rows that is in no column.
+  public mutating func add(line: String) { rows.append([Self.harmless(line)]) }
+
   /// The last column is not padded.
   public var text: String {
     var widths: [Int] = []
-    for row in rows {
+    for row in rows where row.count > 1 {
       for (index, cell) in row.enumerated() {
         if index == widths.count { widths.append(0) }
         widths[index] = max(widths[index], cell.count)

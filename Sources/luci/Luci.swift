@@ -58,7 +58,8 @@ struct FormOptions: ParsableArguments {
 }
 
 struct TargetOptions: ParsableArguments {
-  @Argument(help: "The process id.")
+  @Argument(
+    help: "The process id.", completion: .shellCommand("luci ps 2>/dev/null | awk '/^[0-9]/ { print $1 }'"))
   var pid: Int
 
   @Option(help: "Seconds to wait for the process's answer.")
@@ -115,7 +116,7 @@ struct Check: ParsableCommand {
     discussion: "The verdict is about what runs now. Exit status: 0 applicable, 1 refused, 2 error.")
 
   @OptionGroup var target: TargetOptions
-  @Argument(help: "The new file, as the process would see it.")
+  @Argument(help: "The new file, as the process would see it.", completion: .file())
   var file: String
   @Option(help: "The object it would replace; without it, the one of the file's name.")
   var object: String?
@@ -137,7 +138,7 @@ struct Pause: ParsableCommand {
 
   @OptionGroup var target: TargetOptions
 
-  func run() throws { try target.process().order("pause", timeout: target.duration) }
+  func run() throws { _ = try target.process().order("pause", timeout: target.duration) }
 }
 
 struct Resume: ParsableCommand {
@@ -146,19 +147,27 @@ struct Resume: ParsableCommand {
 
   @OptionGroup var target: TargetOptions
 
-  func run() throws { try target.process().order("resume", timeout: target.duration) }
+  func run() throws { _ = try target.process().order("resume", timeout: target.duration) }
 }
 
 struct Undo: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Takes an object back to the version before, whatever its file holds.",
-    discussion: "The file's next change is an update again.")
+    discussion: """
+      The file's next change is an update again. Exit status: 0 done, 1 it waits for a thread of the program or for
+      the last object of another layout, 2 error.
+      """)
 
   @OptionGroup var target: TargetOptions
   @Argument(help: "The object, by name or path.")
   var object: String
 
-  func run() throws { try target.process().order("undo", [object], timeout: target.duration) }
+  func run() throws {
+    if try !target.process().order("undo", [object], timeout: target.duration) {
+      show("\(object): the way back waits, as `luci status` tells\n")
+      throw ExitCode(1)
+    }
+  }
 }
 
 struct Log: ParsableCommand {
@@ -183,7 +192,7 @@ struct Detect: ParsableCommand {
   @OptionGroup var target: TargetOptions
   @Argument var to: Switch
 
-  func run() throws { try target.process().order("detect", [to.rawValue], timeout: target.duration) }
+  func run() throws { _ = try target.process().order("detect", [to.rawValue], timeout: target.duration) }
 }
 
 struct Wait: ParsableCommand {

@@ -110,6 +110,24 @@ import Testing
 
   /// Deterministic damage all over a real library, its tables above all: errors are fine, traps are not, and what
   /// comes out is consistent.
+  /// Without the pointer, the jump makes the two one function.
+  @Test(arguments: [[], ["-Wl,-z,pack-relative-relocs"]])
+  func functionsThatOnlyPointersLeadTo(_ options: [String]) throws {
+    let assembly = """
+      asm(".text\\nfirst: test %edi, %edi\\nje second\\nxor %eax, %eax\\nret\\nsecond: mov %edi, %eax\\nret\\n"
+          ".globl size\\n.type size,@function\\nsize: mov $second - first, %eax\\nret\\n.size size, .-size\\n");
+      """
+    for (pointers, count) in [("first, second", 2), ("first, first", 1)] {
+      let table = "asm(\".section .data.rel.ro,\\\"aw\\\"\\n.balign 8\\n.quad \(pointers)\\n.text\\n\");"
+      let built = try #require(try TestTool.compile(assembly + table, ["-s", "-fno-exceptions"] + options))
+      let map = try FunctionMap(try ObjectFile(built.bytes))
+      #expect(Self.isConsistent(map))
+      // Of 7 and 3 bytes.
+      let found = map.functions.filter { $0.source == .gap && [7, 3, 10].contains($0.range.count) }
+      #expect(found.count == count, "\(map.functions)")
+    }
+  }
+
   @Test func damagedFiles() throws {
     guard let bytes = TestFile.library("libz.so.1") else { return }
     let original = bytes.copy()

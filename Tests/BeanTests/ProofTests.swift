@@ -119,6 +119,53 @@ import Testing
     #expect(try CompiledPair(source(1), source(2), options: options).codes() == ["binding-unproved"])
   }
 
+  /// libgs has one place where a number in memory, times 16, is added to where it lies: an index, and no distance.
+  @Test func indicesAreNoDistances() throws {
+    let source = { (scale: Int, factor: Int) in
+      """
+      static int one = 1;
+      extern const int table[2] __attribute__((visibility("hidden")));
+      asm(".section .rodata\\n .p2align 2\\n .globl table\\n .hidden table\\ntable: .long one - table, 7\\n .text");
+      char *pick(int *p) { return (char *)p + *p * \(scale)L; }
+      int look(void) { return table[1] == 7; }
+      int use(int x) { one += x; return \(factor); }
+      """
+    }
+    let options = ["-O2", "-s", "-fno-toplevel-reorder"]
+    #expect(try CompiledPair(source(1, 1), source(1, 2), options: options).codes() == ["binding-unproved"])
+    let verdict = try CompiledPair(source(16, 1), source(16, 2), options: options).verdict()
+    #expect(verdict.accepted, "\(verdict.text)")
+  }
+
+  /// In libvips another number, from the stack, is added to the place that one was loaded from. One that may have been
+  /// put there before is the same number.
+  @Test(arguments: [
+    ("mov 8(%rsp), %rdx", true), ("mov %rdx, -8(%rsi)\n mov 8(%rsp), %rdx", true),
+    ("mov %rdx, 8(%rsp)\n mov 8(%rsp), %rdx", false), ("nop", false),
+  ])
+  func anotherNumberIsAdded(between: String, isAccepted: Bool) throws {
+    let source = Self.assembly("") + """
+
+      .section .rodata
+      .p2align 2
+      .long variable - ., 7
+      .text
+      .globl add
+      .type add, @function
+      add:
+      .cfi_startproc
+      movslq (%rdi), %rdx
+      \(between)
+      add %rdx, %rdi
+      mov %rdi, %rax
+      ret
+      .cfi_endproc
+      .size add, . - add
+      """
+    let verdict = try CompiledPair(source, source, language: "S").verdict()
+    #expect(verdict.accepted == isAccepted, "\(verdict.text)")
+  }
+
   /// Unwind tables lead to the address of the personality routine through a word in .data.
   @Test func wordsThatUnwindTablesRead() throws {
     let source = """

@@ -74,6 +74,23 @@ import Testing
     #expect(verdict.codes.contains("variable-unplaced"), "\(verdict.text)")
   }
 
+  /// Names tell that it is another variable, although the code is the same and the place as well.
+  @Test(arguments: [[], ["-Wl,-Bsymbolic"]])
+  func anExportIsNotAnotherExport(_ options: [String]) throws {
+    let source = "int first = 3, last = 9; int get(void) { return first++; } int end(void) { return last--; }"
+    let pair = try CompiledPair(
+      source, source.replacingOccurrences(of: "first", with: "fresh"), options: Self.options + options)
+    let verdict = try pair.verdict { name, _ in name != Bytes("first") }
+    #expect(verdict.accepted, "\(verdict.text)")
+    #expect(Self.count(verdict, .new) == 1 && Self.count(verdict, .gone) == 1, "\(verdict.variables)")
+    // The same of functions: what the one used is not what the other uses.
+    let other = "static int one = 3, two = 3; int one_get(void) { return ++one; } int two_get(void) { return ++two; }"
+    let changed = other.replacingOccurrences(of: "one", with: "fresh")
+    let functions = try CompiledPair(other, changed, options: Self.options + options)
+      .verdict { name, _ in name != Bytes("one_get") }
+    #expect(functions.counters.added == 1 && functions.counters.removed == 1)
+  }
+
   /// Nothing of the same function uses both: one is gone, the other is new.
   @Test func aVariableOfAnotherFunctionIsNew() throws {
     let verdict = try Self.verdict(
@@ -173,8 +190,8 @@ import Testing
   @Test func theOtherWayRoundIsTheSame() throws {
     let more = Self.functions + "static int hits[3]; int count(int x) { return hits[x]++; }"
     let pair = try CompiledPair(Self.variables + Self.functions, Self.variables + more, options: Self.options)
-    let there = Bean.variables(old: try Binary(pair.old), new: try Binary(pair.new))
-    let back = Bean.variables(old: try Binary(pair.new), new: try Binary(pair.old))
+    let there = VersionMatch(try Binary(pair.old), try Binary(pair.new)).variables
+    let back = VersionMatch(try Binary(pair.new), try Binary(pair.old)).variables
     let pairs = { (all: [VariablePair], isBack: Bool) in
       Set(
         all.compactMap { (pair) -> String? in

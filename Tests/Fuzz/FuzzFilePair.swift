@@ -25,7 +25,9 @@ public func fuzzFilePair(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
 
 private func compare(_ left: Bytes, _ right: Bytes, isSame: Bool) -> CInt {
   do throws(ELFError) {
-    let (old, new) = (try Binary(left), try Binary(right))
+    let old = try Binary(left)
+    let new = try Binary(right, like: old)
+    checkCode(new.code, try Binary(right).code)
     let verdict = Bean.compare(old: old, new: new)
     var text = Text()
     text.append(verdict)
@@ -43,4 +45,16 @@ private func compare(_ left: Bytes, _ right: Bytes, isSame: Bool) -> CInt {
     if isSame { for change in changes { precondition(change.kind == .equal) } }
     return changes.count &+ mirrored.count == -1 ? -1 : 0
   } catch { return 0 }
+}
+
+/// What was taken over from another version is what decoding finds.
+private func checkCode(_ copied: CodeTable, _ plain: CodeTable) {
+  precondition(copied.functions.count == plain.functions.count && copied.references.count == plain.references.count)
+  for (a, b) in zip(copied.functions, plain.functions) {
+    precondition(a.range == b.range && a.hash == b.hash && a.isDecoded == b.isDecoded)
+    precondition(a.end - a.first == b.end - b.first)
+    for (x, y) in zip(copied.references[a.first..<a.end], plain.references[b.first..<b.end]) {
+      precondition(x.field == y.field && x.target == y.target && x.kind == y.kind && x.size == y.size)
+    }
+  }
 }

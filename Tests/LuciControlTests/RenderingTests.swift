@@ -31,6 +31,15 @@ struct RenderingTests {
     #expect(Rendering.process(status(.yes), as: .table).contains("version 1 in-use (f+0x1)"))
   }
 
+  @Test func listTellsWhatIsNotAsAtTheStart() {
+    let refusal = Refusal(reason: "new version is incompatible", code: "c", detail: "other state", time: "t")
+    let lines = Rendering.processes([status(.no), status(.no, refused: refusal)], as: .table).split(separator: "\n")
+    #expect(lines.count == 5, "\(lines)")
+    #expect(lines[2].hasPrefix("  libx.so version 2 of 2 since 2026-11-21T00:00:00.000000Z"))
+    #expect(lines[4].contains("; refused: other state"))
+    #expect(lines[1].hasPrefix("7    no     1        1"), "other lines do not widen the columns: \(lines[1])")
+  }
+
   @Test func jsonGoesBothWays() throws {
     let text = Rendering.processes([status(.yes), status(.no)], as: .json)
     let back = try JSONDecoder().decode([ProcessStatus].self, from: Data(text.utf8))

@@ -43,6 +43,31 @@ struct CheckTests {
     #expect(detail.hasPrefix(try #require(reasons[0]["detail"])))
   }
 
+  /// Settings count as in the running loader.
+  @Test func settings() async throws {
+    let counter = try await Counter(in: workspace)
+    let two = try await counter.version("two", flags: ["-DFIRST=1000"])
+    #expect(try await check([counter.library, two]).ending == .exit(1))
+    let program = try RunningProgram(
+      in: workspace, [try #require(Luci.loader), "--force-update", "--check", counter.library, two])
+    #expect(try await program.end() == .exit(0), "\(program.seen)")
+    #expect(program.seen.lines.first == "applicable" && program.seen.output.contains("state-content"))
+    let grown = try await counter.version("three", flags: ["-DMORE_HEAP"])
+    #expect(try await check([counter.library, grown]).ending == .exit(0))
+    let strict = try RunningProgram(
+      in: workspace, [try #require(Luci.loader), "--check", "--json", counter.library, grown],
+      environment: ["LD_LAYOUT_CHECK": "refuse"])
+    #expect(try await strict.end() == .exit(1), "\(strict.seen)")
+  }
+
+  @Test func sameContent() async throws {
+    let counter = try await Counter(in: workspace)
+    let copy = workspace.file("copy.so")
+    try workspace.replace(copy, with: counter.library)
+    let (ending, seen) = try await check(["--json", counter.library, copy])
+    #expect(ending == .exit(0) && seen.output == "{\"verdict\":\"same\"}\n")
+  }
+
   @Test func errors() async throws {
     let counter = try await Counter(in: workspace)
     let text = workspace.file("text")

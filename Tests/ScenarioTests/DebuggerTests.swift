@@ -47,12 +47,20 @@ struct DebuggerTests {
 
   /// With LD_DEBUG=1 a debugger that comes after two updates has names in all three versions, although their files are
   /// gone: it stops in old and in new code.
-  @Test(arguments: Start.luci)
-  func versionsHaveImages(start: Start) async throws {
+  @Test(arguments: Start.luci, [false, true])
+  func versionsHaveImages(start: Start, isOverwritten: Bool) async throws {
     let stale = try await StaleProgram(
       in: workspace, start: start, environment: StaleProgram.quick.merging(["LD_DEBUG": "1"]) { $1 })
     try await stale.update(to: "two")
-    try await stale.update(to: "three")
+    if isOverwritten {
+      try await workspace.overwrite(
+        stale.library, content: workspace.contents(workspace.file("three/" + StaleProgram.name)))
+      try await stale.program.wait(for: "the update") { _ in
+        stale.events.count { $0.code == "updated" } == 2 ? true : nil
+      }
+    } else {
+      try await stale.update(to: "three")
+    }
     let script = workspace.file("commands")
     let lines = [
       "set debuginfod enabled off", "info sharedlibrary", "break stale_callback", "info breakpoints", "continue",

@@ -52,6 +52,22 @@ struct SearchTests {
     #expect(reference.ending == .exit(tags == "--disable-new-dtags" ? 0 : 127))
   }
 
+  /// A library with versions of its own that was linked without what it needs asks for no version: the index of its
+  /// base version, which the linker writes there, names none.
+  @Test func unversionedReferenceOfAVersionedLibrary() async throws {
+    let script = workspace.file("script")
+    for name in ["plain", "middle"] {
+      try "\(name.uppercased())_1 { global: *; };".write(toFile: script, atomically: true, encoding: .utf8)
+      try await workspace.library(
+        "a/lib\(name).so", "search-\(name).c", flags: ["-DVALUE=1", "-Wl,--version-script=" + script])
+    }
+    let subject = subject([
+      "-DMIDDLE", "-L" + workspace.file("a"), "-Wl,--no-as-needed", "-lmiddle", "-lplain",
+      "-Wl,-rpath," + workspace.file("a"),
+    ])
+    #expect(try await subject.compare().ending == .exit(0))
+  }
+
   /// The best subdirectory for this processor counts, as the system's loader tells it.
   @Test(arguments: ["x86-64-v2", "x86-64-v3", "x86-64-v4"])
   func hardwareSubdirectories(level: String) async throws {

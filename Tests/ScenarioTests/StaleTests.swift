@@ -114,8 +114,7 @@ struct StaleTests {
   @Test func unprivilegedUser() async throws {
     try #require(geteuid() == 0, "needs root to become somebody else")
     chown(workspace.path, 65534, 65534)
-    let stale = try await StaleProgram(
-      in: workspace, prefix: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+    let stale = try await StaleProgram(in: workspace, prefix: StaleProgram.asNobody)
     try await stale.update()
     try await stale.textIsAway()
     #expect(try await stale.ask("call") == "callback one")
@@ -149,7 +148,7 @@ struct StaleTests {
     chown(workspace.path, 65534, 65534)
     let stale = try await StaleProgram(
       in: workspace, environment: StaleProgram.quick.merging(["LD_DETECT_OUTDATED": "uprobes"]) { $1 },
-      prefix: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+      prefix: StaleProgram.asNobody)
     try await stale.update(to: "changed")
     try await stale.program.wait(for: "the warning") { $0.errors.isEmpty ? nil : true }
     #expect(try await stale.ask("call") == "callback one")
@@ -158,6 +157,46 @@ struct StaleTests {
     let warnings = stale.program.seen.errors.split(separator: "\n")
     #expect(warnings.count == 1 && warnings[0].contains("outdated code is not detected: uprobes"), "\(warnings)")
     #expect(try stale.status().stale == "unknown")
+    try await stale.end()
+  }
+
+  /// A version that was mapped from a file of a system directory holds that file until it is given up: whoever judges
+  /// by mappings of deleted files (checkrestart, lsof) sees the process as stale until then, and not longer.
+  @Test(.enabled(if: Luci.canMount, "no mount namespaces here"))
+  func nothingOfTheFileStaysMapped() async throws {
+    let mount = "mount --bind \(workspace.path) /usr/local/lib && exec \"$@\""
+    let stale = try await StaleProgram(
+      in: workspace,
+      environment: StaleProgram.quick.merging([
+        "LD_LIBRARY_PATH": "/usr/local/lib", "LD_RETIRE_TIME": "1",
+      ]) { $1 }, prefix: ["unshare", "-rm", "sh", "-ec", mount, "sh"])
+    func mapped() -> [Substring] {
+      stale.program.mappings.filter { $0.contains("libstale.so") && !$0.contains("/memfd:") }
+    }
+    #expect(!mapped().isEmpty, "it is not mapped from a copy: \(stale.program.mappings)")
+    try await stale.update()
+    #expect(mapped().contains { $0.hasSuffix(" (deleted)") }, "\(mapped())")
+    try await stale.stale("no")
+    #expect(mapped().isEmpty, "\(mapped())")
+    // Text and constants are there still, and the file that comes next may get the old one's number.
+    #expect(try await stale.ask("call") == "callback one")
+    try await stale.update(to: "three")
+    #expect(try await stale.ask("version") == "version three")
+    #expect(try stale.luci(["undo", "\(stale.program.pid)", StaleProgram.name]).status == 0)
+    #expect(try await stale.ask("version") == "version two")
+    try await stale.end()
+  }
+
+  /// LD_DETECT_OUTDATED_DELAY: old text is not taken away before.
+  @Test func delayIsKept() async throws {
+    let stale = try await StaleProgram(
+      in: workspace, environment: StaleProgram.quick.merging(["LD_DETECT_OUTDATED_DELAY": "1"]) { $1 })
+    let begin = ContinuousClock.now
+    try await stale.update()
+    let isAway = try stale.status().objects.first?.outdated?.first?.isAway == true
+    #expect(!isAway || ContinuousClock.now > begin + .seconds(1))
+    try await stale.textIsAway()
+    #expect(ContinuousClock.now > begin + .seconds(1))
     try await stale.end()
   }
 

@@ -21,6 +21,9 @@ struct UpdateTests {
     let after = program.threads
     #expect(before.isSubset(of: after), "a thread was replaced")
     #expect(after.count <= before.count + 1, "more than Luci's helper came")
+    // The helper begins on its maker's processor, and stays there only until it runs.
+    let processors = Set(after.map { program.processors(ofThread: $0) })
+    #expect(processors.count == 1 && processors != [""])
     try await counter.finish(program)
     #expect(program.seen.versions == ["one", "two"])
     #expect(program.seen.errors.isEmpty)

@@ -54,8 +54,10 @@ struct DiffTests {
       name: "new call", part: "return 77 + local", other: "return 77 + local + atoi(name)",
       found: ["+ import strtol@GLIBC_2.2.5", "~ function choose: changed"]),
     Mutation(
-      name: "new variable in the middle", part: "second = 4", other: "middle = 8, second = 4",
-      found: []),
+      name: "new variable in the middle", part: "first = 3, second = 4;",
+      other: "first = 3, middle = 8, second = 4; int fresh(void) { return middle++; }",
+      found: ["+ export fresh", "+ function fresh: added", "+ variable middle: added"],
+      strippedFound: ["+ export fresh", "+ function fresh: added", "+ variable .data+"]),
     Mutation(
       name: "used new variable", part: "return 77 + local", other: "return ++added + local",
       found: ["+ variable added: added", "~ function choose: changed"],

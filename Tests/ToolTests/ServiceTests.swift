@@ -51,6 +51,35 @@ struct ServiceTests {
     }
   }
 
+  /// Who says nothing, and a hash that takes long to find, keep nobody else waiting.
+  @Test(arguments: ["unix", "tcp:127.0.0.1", "udp:127.0.0.1"])
+  func nobodyWaitsForOthers(_ kind: String) async throws {
+    // The debug file of one build-id is a FIFO: opening it takes until somebody writes.
+    let slow = "00112233445566778899"
+    let folder = library.file(".build-id/00")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let fifo = "\(folder)/\(slow.dropFirst(2)).debug"
+    try #require(mkfifo(fifo, 0o600) == 0)
+    let service = try DebugHashService(root: library.directory.path, cache: nil, paths: [])
+    let (address, server) = try makeServer(service, kind)
+    let stop = Flag()
+    let handed = Handed(value: server)
+    let thread = Thread { handed.value.run { stop.isSet } }
+    thread.start()
+    defer { stop.set() }
+    let silent = try (0..<8).map { _ in try Client.connect(address) }
+    defer { for socket in silent { close(socket) } }
+    let waiting = try Client.connect(address)
+    defer { close(waiting) }
+    #expect(send(waiting, slow + "\n", slow.utf8.count + 1, Int32(MSG_NOSIGNAL)) == slow.utf8.count + 1)
+    for id in ["0123456789abcdef", "fedcba9876543210"] {
+      #expect(try Client.ask(address, id + "\n", lines: 1) == "unknown\n")
+    }
+    // Now the file can be opened, and turns out to be none.
+    close(open(fifo, O_WRONLY))
+    #expect(try Client.receive(waiting, lines: 1) == "unknown\n")
+  }
+
   /// A free port, found by trying.
   private func makeServer(
     _ service: DebugHashService, _ kind: String
@@ -94,6 +123,10 @@ enum Client {
     defer { close(socket) }
     let bytes = Array(request.utf8)
     guard send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else { throw ToolError("send") }
+    return try receive(socket, lines: lines)
+  }
+
+  static func receive(_ socket: Int32, lines: Int) throws -> String {
     var received: [UInt8] = []
     while received.filter({ $0 == 10 }).count < lines {
       var buffer = [UInt8](repeating: 0, count: 512)
@@ -104,7 +137,7 @@ enum Client {
     return String(decoding: received, as: UTF8.self)
   }
 
-  private static func connect(_ address: SocketAddress) throws -> Int32 {
+  static func connect(_ address: SocketAddress) throws -> Int32 {
     var storage = sockaddr_storage()
     let size: Int
     var type = Int32(SOCK_STREAM.rawValue)

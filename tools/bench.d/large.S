@@ -14,7 +14,7 @@ filler_\number:
         .rept   12
         leal    \number(%rax, %rax, 2), %eax
         .endr
-        addl    counts+8*(\number & 63)(%rip), %eax
+        addl    counts+8*(\number-\number/64*64)(%rip), %eax
         ret
         .cfi_endproc
         .size   filler_\number, . - filler_\number

@@ -1,12 +1,15 @@
-/* Waits, without pause, for the address of FUNCTION of a library to change, and writes when it does, as polling.c: 1 for
-   the first address, 2 for another. */
+/* Waits, without pause, for the GOT to lead calls of FUNCTION of a library somewhere else, and writes when it does, as
+   polling.c: 1 for the first address, 2 for another. */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-extern void FUNCTION(void);
+#define STRING(name) #name
+#define SLOT(name) STRING(name) "@GOTPCREL(%%rip)"
+/* By hand: for a compiler the address of a function does not change, and it would look once. */
+#define ADDRESS(result) __asm__ volatile("movq " SLOT(FUNCTION) ", %0" : "=r"(result) : : "memory")
 
 static void *wait_for_end(void *unused) {
   char byte;
@@ -18,11 +21,11 @@ static void *wait_for_end(void *unused) {
 
 int main(void) {
   pthread_t thread;
-  void (*volatile first)(void) = FUNCTION, (*last)(void) = NULL;
+  const void *first, *last = NULL, *function;
+  ADDRESS(first);
   pthread_create(&thread, NULL, wait_for_end, NULL);
   for (;;) {
-    __asm__ volatile("" ::: "memory");
-    void (*const function)(void) = FUNCTION;
+    ADDRESS(function);
     if (function == last) continue;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -2,6 +2,7 @@
    FIRST. Renames a copy of SECOND or FIRST over TARGET by turns and prints how long COMMAND took to run its code, less
    SETTLE milliseconds. The clock is read before rename(2). */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,7 +24,8 @@ static void fail(const char *what) {
   exit(1);
 }
 
-static void copy(const char *from, const char *to) {
+/* The result is open for writing: closing it is the last that happens to the file. */
+static int copy(const char *from, const char *to) {
   struct stat status;
   const int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
   if (in < 0 || out < 0 || fstat(in, &status) != 0) fail("can't copy");
@@ -33,7 +35,7 @@ static void copy(const char *from, const char *to) {
     left -= count;
   }
   close(in);
-  close(out);
+  return out;
 }
 
 static int64_t now(void) {
@@ -48,6 +50,29 @@ static void await(int from, int64_t event[2]) {
   if (read(from, event, 2 * sizeof *event) != 2 * sizeof *event) fail("the program ended");
 }
 
+/* Milliseconds that the threads called ld-luci have run: schedstat(5)'s first number, nanoseconds. */
+static double helper_time(void) {
+  char path[320], text[64];
+  double sum = 0;
+  snprintf(path, sizeof path, "/proc/%d/task", child);
+  DIR *tasks = opendir(path);
+  for (struct dirent *task; tasks != NULL && (task = readdir(tasks)) != NULL;) {
+    snprintf(path, sizeof path, "/proc/%d/task/%s/comm", child, task->d_name);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) continue;
+    const int is_helper = fgets(text, sizeof text, file) != NULL && strcmp(text, "ld-luci\n") == 0;
+    fclose(file);
+    if (!is_helper) continue;
+    snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", child, task->d_name);
+    file = fopen(path, "re");
+    if (file == NULL) continue;
+    if (fgets(text, sizeof text, file) != NULL) sum += strtod(text, NULL) / 1e6;
+    fclose(file);
+  }
+  if (tasks != NULL) closedir(tasks);
+  return sum;
+}
+
 static int compare(const void *a, const void *b) {
   const double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
@@ -57,12 +82,13 @@ int main(int argc, char **argv) {
   if (argc < 8) return 2;
   const int runs = atoi(argv[1]);
   const double settle = atof(argv[2]);
+  const int renames = strcmp(argv[6], "rename") == 0;
   const char *target = argv[3];
   char complete[4096];
   int to[2], from[2];
   int64_t event[2];
-  double *times = calloc((size_t)runs, sizeof *times);
-  if (runs < 1 || times == NULL || pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0) return 2;
+  double *times = calloc((size_t)runs, sizeof *times), *costs = calloc((size_t)runs, sizeof *costs);
+  if (runs < 1 || times == NULL || costs == NULL || pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0) return 2;
   snprintf(complete, sizeof complete, "%s.new", target);
   child = fork();
   if (child == 0) {
@@ -75,21 +101,29 @@ int main(int argc, char **argv) {
   close(from[1]);
   await(from[0], event);
   for (int run = 0; run < runs; run++) {
-    copy(argv[run % 2 == 0 ? 5 : 4], complete);
-    usleep(200000); /* what the copy caused has settled */
+    usleep(200000); /* what happened before has settled */
+    const int file = copy(argv[run % 2 == 0 ? 5 : 4], renames ? complete : target);
+    if (renames) {
+      close(file);
+      usleep(200000);
+    }
+    const double before = helper_time();
     const int64_t start = now();
-    if (rename(complete, target) != 0) fail("can't rename");
+    if (renames ? rename(complete, target) != 0 : close(file) != 0) fail("can't replace the file");
     await(from[0], event);
     if (event[0] != (run % 2 == 0 ? 2 : 1)) fail("another version than expected");
     times[run] = (double)(event[1] - start) / 1e6 - settle;
+    usleep(20000); /* what follows the commit */
+    costs[run] = helper_time() - before;
   }
   close(to[1]);
   waitpid(child, NULL, 0);
   qsort(times, (size_t)runs, sizeof *times, compare);
+  qsort(costs, (size_t)runs, sizeof *costs, compare);
   struct stat status;
   stat(target, &status);
   char name[64];
-  snprintf(name, sizeof name, "library of %ld KiB", (long)(status.st_size / 1024));
-  printf("%-34s %10.2f %10.2f %10.2f\n", name, times[runs / 2], times[0], times[runs - 1]);
+  snprintf(name, sizeof name, "library of %ld KiB, %s(2)", (long)(status.st_size / 1024), argv[6]);
+  printf("%-34s %10.2f %10.2f %10.2f %10.2f\n", name, times[runs / 2], times[0], times[runs - 1], costs[runs / 2]);
   return 0;
 }

@@ -11,9 +11,16 @@ public final class Binary {
   public let map: FunctionMap
   let slotNames: SlotNames
   public let code: CodeTable
+  /// Stands for this version, without keeping it.
+  private let identity = Identity()
+  /// Of the version that this one was read with the help of.
+  private let model: Identity?
 
-  /// `debug`: symbols for a stripped file.
-  public init(_ bytes: Bytes, debug: SymbolTable? = nil) throws(ELFError) {
+  private final class Identity {}
+
+  /// `debug`: symbols for a stripped file. `like`: another version that was read already; the result is the same, but
+  /// sooner there.
+  public init(_ bytes: Bytes, debug: SymbolTable? = nil, like other: Binary? = nil) throws(ELFError) {
     var file = try ObjectFile(bytes)
     file.debugSymbols = debug
     self.file = file
@@ -23,19 +30,29 @@ public final class Binary {
     symbols = try SymbolIndex(file, sections, debug)
     state = StateLayout(file, regions)
     slotNames = SlotNames(regions, relocations, symbols)
-    (map, code) = try Binary.decode(file, slotNames)
+    (map, code) = try Binary.decode(file, slotNames, other)
+    model = other?.identity
   }
 
   /// Decodes all functions once: those that tables know first, since their branches tell where others begin.
-  private static func decode(_ file: ObjectFile, _ names: SlotNames) throws(ELFError) -> (FunctionMap, CodeTable) {
+  private static func decode(
+    _ file: ObjectFile, _ names: SlotNames, _ other: Binary?
+  ) throws(ELFError) -> (FunctionMap, CodeTable) {
     var code = CodeTable()
+    let model = other.map { CodeModel($0) }
     let map = try FunctionMap(file) { (known) in
-      code.add(known, file, names)
+      code.add(known, file, names, model)
       return code.branchTargets(known)
     }
-    code.add(map.functions.filter { $0.source == .gap || code.index(startingAt: $0.range.start) == nil }, file, names)
+    code.add(
+      map.functions.filter { $0.source == .gap || code.index(startingAt: $0.range.start) == nil }, file, names, nil)
     code.sort()
     return (map, code)
+  }
+
+  /// Was a function found to be the same as one of `old` when it was read?
+  func isTwin(_ index: Int, of oldIndex: Int, in old: Binary) -> Bool {
+    model === old.identity && code.functions[index].twin == Int32(truncatingIfNeeded: oldIndex)
   }
 
   /// Without section headers nobody can tell state from a GOT.

@@ -40,14 +40,18 @@ public struct CodeTable {
     public let source: FunctionSource
     /// Some instruction may be the first of two that read a relative table (see `RelativeLoad`).
     let mayReadRelativeTable: Bool
+    /// `wideImmediates` has some of it.
+    let hasWideImmediate: Bool
+    /// Index in the model's table of the function that this one was found to be the same as; -1: none.
+    let twin: Int32
 
     /// An entry of the PLT: it is what its slot is.
     public var isLinkage: Bool { source == .plt }
   }
 
-  public private(set) var functions: [Function] = []
+  public internal(set) var functions: [Function] = []
   /// In order of address within each function.
-  public private(set) var references: [CodeReference] = []
+  public internal(set) var references: [CodeReference] = []
   /// Addresses of MOVABS whose value would fit into four bytes: compilers write these only for the medium and large
   /// code model, where the value is a distance that the linker filled in.
   public private(set) var wideImmediates: [(address: UInt64, value: UInt64)] = []
@@ -55,8 +59,8 @@ public struct CodeTable {
   /// Of `functions`, once they are sorted.
   private var places = FunctionIndex.empty
 
-  /// Decodes functions that are not in the table yet.
-  mutating func add(_ found: [FoundFunction], _ file: ObjectFile, _ context: SlotNames) {
+  /// Decodes functions that are not in the table yet, but for those that `model` has as well.
+  mutating func add(_ found: [FoundFunction], _ file: ObjectFile, _ context: SlotNames, _ model: CodeModel?) {
     functions.reserveCapacity(functions.count + found.count)
     if references.isEmpty {
       // One reference for 26 bytes of code, as libraries have it: less copying than growing step by step.
@@ -69,6 +73,7 @@ public struct CodeTable {
       // Where what follows is in the file as well, the last instructions are decoded as quickly as the others.
       let ahead = file.image.bytes(
         at: function.range.start, count: function.range.count &+ UInt64(QuickInstruction.window))
+      if let model, copy(function, bytes, context, model) { continue }
       decode(bytes, ahead ?? bytes, function, context)
     }
   }
@@ -108,6 +113,7 @@ public struct CodeTable {
     var hashed = 0
     var offset = 0
     var hasLoad = false
+    let wideCount = wideImmediates.count
     while offset < bytes.count {
       let quick = ahead.quickInstruction(at: offset)
       if quick.length != 0, offset &+ quick.length <= bytes.count {
@@ -134,7 +140,8 @@ public struct CodeTable {
       Function(
         range: range, hash: hash.value, first: first, end: references.count,
         isDecoded: offset == bytes.count && UInt64(bytes.count) == range.count,
-        source: function.source, mayReadRelativeTable: hasLoad))
+        source: function.source, mayReadRelativeTable: hasLoad,
+        hasWideImmediate: wideImmediates.count != wideCount, twin: -1))
   }
 
   @inline(__always)

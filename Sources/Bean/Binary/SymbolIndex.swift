@@ -74,6 +74,7 @@ public struct SymbolIndex {
     _ table: SymbolTable?, _ dynamic: [Entry], _ budget: inout Int
   ) throws(ELFError) -> [Named] {
     var found: [Named] = []
+    found.reserveCapacity(dynamic.count + (table?.limit ?? 0))
     for entry in dynamic where isPlace(entry.symbol) {
       found.append(Named(entry.name, entry.symbol, isLocal: false))
     }

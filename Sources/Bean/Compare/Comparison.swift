@@ -10,6 +10,8 @@ final class Comparison {
   var refuted: Set<UInt64> = []
   /// Searches through a whole section that may still be made.
   var searchBudget = 64
+  /// How far from where it was expected something was found: nowhere else, and what the last of these searches tell.
+  private(set) var shifts: [UInt64] = [0]
   /// Homes are found variable by variable, since sections differ.
   var isByVariable = false
   /// What became of each variable; empty where sections are shared as a whole.
@@ -35,6 +37,11 @@ final class Comparison {
     self.new = new
     self.matches = matches
     self.mapping = mapping
+  }
+
+  func note(shift: UInt64) {
+    if shifts.count > 8 { shifts.remove(at: 1) }
+    shifts.append(shift)
   }
 
   func refuse(_ refusal: Refusal) {

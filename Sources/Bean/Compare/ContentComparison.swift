@@ -17,6 +17,11 @@ struct ContentComparison {
   private var pending: [(pair: Pair, root: Pair)] = []
   /// Bytes that may still be compared: pairs of objects can be quadratic in number in a hostile file.
   private var budget: UInt64
+  /// Differences are counted only: the caller asks about one variable after the other.
+  private var isAsking = false
+  private var differences = 0
+  /// What was visited for the variable in question.
+  private var recent: [Pair] = []
 
   init(_ comparison: Comparison) {
     self.comparison = comparison
@@ -40,8 +45,23 @@ struct ContentComparison {
     finishPending()
   }
 
+  /// Is the initial content of two variables the same? Nothing is reported.
+  mutating func isSame(old oldStart: UInt64, new newStart: UInt64, count: UInt64) -> Bool {
+    isAsking = true
+    defer { isAsking = false }
+    differences = 0
+    recent.removeAll(keepingCapacity: true)
+    compare(old: oldStart, new: newStart, count: count, root: nil)
+    finishPending()
+    if differences == 0 { return true }
+    // The next variable that leads there differs as well.
+    for pair in recent { visited.remove(pair) }
+    return false
+  }
+
   private mutating func finishPending() {
     while let next = pending.popLast() {
+      if isAsking, differences != 0 { return pending.removeAll() }
       let (a, b) = (extents.old.extent(at: next.pair.old), extents.new.extent(at: next.pair.new))
       if a == b, a != 0 {
         compare(old: next.pair.old, new: next.pair.new, count: a, root: next.root)
@@ -157,14 +177,19 @@ struct ContentComparison {
       return comparison.isSameCode(old: a, new: b) || comparison.pairByPlace(old: a, new: b)
     case (.readOnly, .readOnly), (.relro, .relro), (.readOnly, .relro), (.relro, .readOnly):
       let pair = Pair(old: a, new: b)
-      if visited.insert(pair).inserted { pending.append((pair, root)) }
+      if visited.insert(pair).inserted {
+        pending.append((pair, root))
+        if isAsking { recent.append(pair) }
+      }
       return true
     case (.got, .got): return comparison.isSameSlot(old: a, new: b)
     default: return false
     }
   }
 
-  private func report(_ place: Pair) {
+  private mutating func report(_ place: Pair) {
+    differences += 1
+    if isAsking { return }
     comparison.refuse(
       Refusal(
         .stateContent, old: old.place(at: place.old), new: new.place(at: place.new),

@@ -45,11 +45,50 @@ extension Comparison {
       compareVariable(
         entry.name, (other.symbol.value, other.symbol.size), (entry.symbol.value, entry.symbol.size))
     }
+    compareNewVariables()
     let (left, right) = (Comparison.localVariables(old), Comparison.localVariables(new))
     FunctionMatcher.forEachUniquePair(left, right) {
       let (a, b) = (old.symbols.named[$0], new.symbols.named[$1])
       compareVariable(b.name, (a.start, a.size), (b.start, b.size))
     }
+  }
+
+  /// An export that the old version does not have must not take the place of one that the new version does not have.
+  private func compareNewVariables() {
+    let (left, right) = (Comparison.exportedVariables(old), Comparison.exportedVariables(new))
+    let names = (Set(left.map { $0.key }), Set(right.map { $0.key }))
+    var gone: [UInt64: Int] = [:]
+    for variable in left where !names.1.contains(variable.key) {
+      gone[old.symbols.entries[variable.index].symbol.value] = variable.index
+    }
+    // Another name for the same address is still there.
+    for variable in left where names.1.contains(variable.key) {
+      gone[old.symbols.entries[variable.index].symbol.value] = nil
+    }
+    if gone.isEmpty { return }
+    for variable in right where !names.0.contains(variable.key) {
+      let entry = new.symbols.entries[variable.index]
+      guard let home = mapping.old(for: entry.symbol.value), let index = gone[home] else { continue }
+      let before = old.symbols.entries[index]
+      refuse(
+        Refusal(
+          .variableMoved, old: Place(name: before.name, offset: 0, address: home),
+          new: Place(name: entry.name, offset: 0, address: entry.symbol.value), oldValue: before.symbol.size,
+          newValue: entry.symbol.size))
+    }
+  }
+
+  /// Exported variables by name, without regard to symbol versions: indices in `SymbolIndex.entries`.
+  static func exportedVariables(_ binary: Binary) -> [Keyed] {
+    var found: [Keyed] = []
+    for index in binary.symbols.entries.indices {
+      let entry = binary.symbols.entries[index]
+      guard entry.isExport, entry.symbol.isObject, !entry.symbol.isTLS,
+        binary.regions.kind(of: entry.symbol.value) == .state
+      else { continue }
+      found.append(Keyed(key: FNV1a.hash(entry.name), index: index))
+    }
+    return found.sorted(by: Keyed.isBefore)
   }
 
   static func localVariables(_ binary: Binary) -> [Keyed] {

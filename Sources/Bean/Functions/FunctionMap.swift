@@ -57,7 +57,8 @@ public struct FunctionMap {
     sources.addStarts()
     let known = sources.resolved()
     var gaps = FunctionGaps(
-      file.image, known: known, starts: sources.starts, branchTargets: branchTargets(known))
+      file.image, known: known, starts: sources.starts,
+      branchTargets: branchTargets(known) + sources.relocationTargets(known))
     for region in regions.code { gaps.scan(region) }
     functions = known + gaps.functions
     functions.sort { $0.range.start < $1.range.start }

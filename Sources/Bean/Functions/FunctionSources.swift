@@ -69,7 +69,9 @@ struct FunctionSources {
   }
 
   private mutating func add(_ table: SymbolTable, count: Int) {
-    for index in 0..<max(min(count, table.limit), 0) {
+    let count = max(min(count, table.limit), 0)
+    symbols.reserveCapacity(symbols.count + count)
+    for index in 0..<count {
       guard let symbol = table[index], symbol.isFunction, !symbol.isUndefined else { continue }
       if symbol.size != 0 {
         let room = UInt64.max &- symbol.value
@@ -122,6 +124,32 @@ struct FunctionSources {
         addStart(UInt64(bitPattern: relocation.addend))
       }
     }
+  }
+
+  /// What relocated words of data point to in code that none of `known`, which are ascending, covers: functions that
+  /// are only called through pointers, as assembly without unwind information has them.
+  func relocationTargets(_ known: [Function]) -> [UInt64] {
+    guard let dynamic = file.dynamic else { return [] }
+    var found: [UInt64] = []
+    let note = { (address: UInt64) in
+      guard regions.region(containing: address) != nil, FunctionMap.index(in: known, containing: address) == nil
+      else {
+        return
+      }
+      found.append(address)
+    }
+    if let table = try? RelocationTable(file.image, dynamic.rela) {
+      for index in 0..<table.count where table[index].type == UInt32(R_X86_64_RELATIVE) {
+        note(UInt64(bitPattern: table[index].addend))
+      }
+    }
+    if let table = try? RelativeRelocationTable(file.image, dynamic.relr) {
+      try? table.forEachOffset { (address) throws(ELFError) in
+        guard found.count < file.bytes.count / 8 else { throw ELFError(.relocationTable, at: address) }
+        if let word = file.image.load(UInt64.self, at: address) { note(word) }
+      }
+    }
+    return found
   }
 
   /// One list: PLT entries, FDEs where they leave room, symbols where both do.

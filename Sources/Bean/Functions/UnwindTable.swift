@@ -57,6 +57,8 @@ public struct UnwindTable {
   private mutating func read(_ image: Image, frames: UInt64, expected: UInt64) throws(ELFError) {
     guard let bytes = image.bytes(from: frames) else { throw ELFError(.unwindTable, at: frames) }
     var reader = UnwindReader(bytes, base: frames)
+    // An FDE has 20 bytes at least.
+    if expected < UInt64(bytes.count) / 20 { entries.reserveCapacity(Int(expected)) }
     while reader.offset < bytes.count {
       let first = reader.offset
       do {

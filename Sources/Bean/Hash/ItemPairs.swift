@@ -1,13 +1,18 @@
 /// Which item of a new version stands for which one of the old.
 ///
-/// Functions come from the matcher that the verdict uses. Data is matched by name, then by what refers to it: where
-/// the same code refers to something in both versions, it is the same thing. The same goes for functions that changed
-/// and have no name. What is left is matched by content that occurs once, and by place between matched neighbours.
+/// Functions and variables come from the matchers that the verdict uses. Other data is matched by name, then by what
+/// refers to it: where the same code refers to something in both versions, it is the same thing. The same goes for
+/// functions that changed and have no name. What is left is matched by content that occurs once, and by place between
+/// matched neighbours.
 public struct ItemPairs {
   public let old: ItemTable
   public let new: ItemTable
   public private(set) var oldOfNew: [Int32]
   public private(set) var newOfOld: [Int32]
+  /// Of the variables in state sections, as the verdict has them.
+  public let variables: [VariablePair]
+  /// By index of the new table: a variable that is known to be new.
+  private var isNew: [Bool]
   /// Indices in the old table of pairs whose references were not followed yet.
   private var pending: [Int32] = []
 
@@ -16,7 +21,11 @@ public struct ItemPairs {
     self.new = new
     oldOfNew = [Int32](repeating: -1, count: new.items.count)
     newOfOld = [Int32](repeating: -1, count: old.items.count)
-    pairFunctions()
+    isNew = [Bool](repeating: false, count: new.items.count)
+    let match = VersionMatch(old.binary, new.binary)
+    variables = match.variables
+    pairFunctions(match.functions)
+    pairVariables()
     pairNames()
     // Each round makes at least one pair, and most are made in the first; chains of pointers are seldom long.
     for _ in 0..<16 where !pending.isEmpty { follow() }
@@ -26,20 +35,27 @@ public struct ItemPairs {
   }
 
   private mutating func pair(_ a: Int, _ b: Int) {
-    guard newOfOld[a] < 0, oldOfNew[b] < 0 else { return }
+    guard newOfOld[a] < 0, oldOfNew[b] < 0, !isNew[b] else { return }
     newOfOld[a] = Int32(truncatingIfNeeded: b)
     oldOfNew[b] = Int32(truncatingIfNeeded: a)
     pending.append(Int32(truncatingIfNeeded: a))
   }
 
-  private mutating func pairFunctions() {
-    let match = FunctionMatcher(old.binary, new.binary).match
+  private mutating func pairFunctions(_ match: FunctionMatch) {
     for function in match.newOfOld.indices where match.newOfOld[function] >= 0 {
       guard let a = old.index(ofFunction: function), let b = new.index(ofFunction: Int(match.newOfOld[function]))
       else {
         continue
       }
       pair(a, b)
+    }
+  }
+
+  private mutating func pairVariables() {
+    for variable in variables {
+      guard let range = variable.new, let b = new.index(startingAt: range.start) else { continue }
+      if let home = variable.old, let a = old.index(startingAt: home.start) { pair(a, b) }
+      if variable.kind == .new { isNew[b] = true }
     }
   }
 

@@ -150,6 +150,12 @@ public final class ItemTable {
   /// The item of code or data that holds `address`.
   public func index(containing address: UInt64) -> Int? { find(address, 0, threadStart) }
 
+  /// The same where it begins there.
+  func index(startingAt address: UInt64) -> Int? {
+    guard let index = index(containing: address), items[index].range.start == address else { return nil }
+    return index
+  }
+
   /// The thread-local variable that holds `offset`.
   public func threadIndex(containing offset: UInt64) -> Int? { find(offset, threadStart, labelStart) }
 

@@ -29,14 +29,20 @@ extension BindingProof {
       guard bytes.slice(at: first &+ before &+ 4, count: behind) == tail else { return .none }
       return testimony(address, target, from: home.range.start &+ first &+ before)
     }
-    let first = expected(address) &- before &- home.range.start
-    if bytes.slice(at: first, count: before) == head, judge(first) != .none { return judge(first) }
+    // Where it should be, or as far off as what was searched for before.
+    let guess = expected(address)
+    for shift in comparison.shifts {
+      let first = guess &+ shift &- before &- home.range.start
+      if bytes.slice(at: first, count: before) == head, judge(first) != .none { return judge(first) }
+    }
     guard comparison.searchBudget > 0 else { return .none }
     comparison.searchBudget -= 1
     var result = Testimony.none
     bytes.forEachOccurrence(of: head) { (position) in
       result = judge(position)
-      return result != .none
+      if result == .none { return false }
+      comparison.note(shift: home.range.start &+ position &+ before &- guess)
+      return true
     }
     return result
   }

@@ -10,6 +10,8 @@ struct RelativeLoad {
   private let displacement: Int32
   private(set) var age = 0
   private(set) var isAdded = false
+  /// The number may be in the stack frame, too.
+  private var isSpilled = false
 
   /// REX.W 63 /r with a memory operand that has a base register, as compilers encode it. The stack holds no tables.
   init?(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) {
@@ -46,11 +48,36 @@ struct RelativeLoad {
     if isSum(instruction, bytes, offset) {
       isAdded = true
       age = 0
-    } else if isNewBase(instruction, bytes, offset) {
-      // What is added later is another address than the one that was loaded from.
+    } else if isNewBase(instruction, bytes, offset) || isScaled(instruction, bytes, offset)
+      || isReplaced(instruction, bytes, offset)
+    {
+      // What is added later is another address than the one that was loaded from, or no distance in bytes.
       age = RelativeLoad.window &+ 1
     }
     return false
+  }
+
+  /// MOV of another word of memory to the number's register. Notes stores of the number to the stack frame or to a
+  /// variable, from where it might come back.
+  private mutating func isReplaced(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) -> Bool {
+    let rex = bytes[offset]
+    guard instruction.map == 0, rex & 0xf8 == 0x48, bytes[offset &+ 1] == instruction.opcode,
+      instruction.opcode == 0x89 || instruction.opcode == 0x8b, instruction.modRM < 0xc0,
+      (instruction.modRM >> 3 & 7) | (rex & 4) << 1 == destination
+    else { return false }
+    if instruction.opcode == 0x8b { return !isSpilled }
+    let low = instruction.modRM & 7
+    if low == 5 || low == 4 && bytes[offset &+ 3] & 7 == 4 { isSpilled = true }
+    return false
+  }
+
+  /// A shift of the number: it is an index.
+  private func isScaled(_ instruction: Instruction, _ bytes: Bytes, _ offset: Int) -> Bool {
+    let rex = bytes[offset]
+    guard instruction.map == 0, instruction.opcode == 0xc1 || instruction.opcode == 0xd1, rex & 0xf8 == 0x48,
+      bytes[offset &+ 1] == instruction.opcode, instruction.modRM >= 0xe0
+    else { return false }
+    return instruction.modRM & 7 | (rex & 1) << 3 == destination
   }
 
   /// MOV or LEA to the base register.

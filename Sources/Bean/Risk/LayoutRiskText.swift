@@ -10,7 +10,7 @@ extension Text {
       append(decimal: verdict.shiftedFunctions)
       append(verdict.shiftedFunctions == 1 ? " function uses" : " functions use")
       append(" fields at other offsets (")
-      append(function: field.function)
+      append(nameOf: field.function)
       append(": +")
       append(hex: field.oldValue)
       append(" is now +")
@@ -22,7 +22,7 @@ extension Text {
       append(decimal: verdict.changedAllocations)
       append(verdict.changedAllocations == 1 ? " allocation has" : " allocations have")
       append(" another size (")
-      append(function: size.function)
+      append(nameOf: size.function)
       append(": ")
       append(hex: size.oldValue)
       append(" is now ")
@@ -30,15 +30,5 @@ extension Text {
       append(")")
     }
     append("; objects that old code made may not suit new code")
-  }
-
-  /// The name alone; where there is none, section and offset.
-  private mutating func append(function place: Place) {
-    guard place.name.count != 0 else { return append(hex: place.address) }
-    append(name: place.name)
-    if place.offset != 0 {
-      append("+")
-      append(hex: place.offset)
-    }
   }
 }

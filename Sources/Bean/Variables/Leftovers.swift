@@ -7,6 +7,7 @@ struct Leftovers {
   private struct Use {
     var size: UInt64
     var isTaken: Bool
+    let isExported: Bool
     /// New indices of functions that use it, or are called by such, or may be such.
     var functions: Set<Int32> = []
     var hasLostUser = false
@@ -41,7 +42,7 @@ struct Leftovers {
     }
     for index in left {
       let anchor = matcher.oldAnchors.all[index]
-      var use = Use(size: matcher.oldAnchors.bound(of: index), isTaken: anchor.isTaken)
+      var use = Use(size: matcher.oldAnchors.bound(of: index), isTaken: anchor.isTaken, isExported: anchor.isExported)
       let functions = before[index] ?? []
       use.isPointedTo = anchor.isPointedTo
       for function in functions {
@@ -70,6 +71,7 @@ struct Leftovers {
     let functions = users[index] ?? []
     let isAdded = functions.contains { addedFunctions.contains($0) }
     return all.contains { (use) in
+      if use.isExported && anchor.isExported { return false }
       guard use.size == size || use.isTaken && anchor.isTaken else { return false }
       if use.isPointedTo && anchor.isPointedTo || use.hasLostUser && isAdded { return true }
       return functions.contains { use.functions.contains(Int32(truncatingIfNeeded: $0)) }

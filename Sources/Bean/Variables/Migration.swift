@@ -22,15 +22,11 @@ extension Comparison {
   /// Indices of variables whose initial content differs, and that no code of either version changes: each version
   /// has its own.
   private func constantVariables(_ matcher: VariableMatcher) -> Set<Int> {
-    let trial = Comparison(old, new, matches, matcher.mapping())
-    var content = ContentComparison(trial)
-    content.compareState()
+    var content = ContentComparison(Comparison(old, new, matches, matcher.mapping()))
     var found: Set<Int> = []
-    for reason in trial.reasons {
-      guard let place = reason.new?.address else { continue }
-      let index = matcher.newAnchors.lowerBound(place &+ 1) - 1
-      guard index >= 0, matcher.oldOfNew[index] >= 0, matcher.newAnchors.all[index].isOnlyRead,
-        matcher.oldAnchors.all[Int(matcher.oldOfNew[index])].isOnlyRead
+    for index in matcher.newAnchors.all.indices where matcher.oldOfNew[index] >= 0 {
+      guard matcher.newAnchors.all[index].isOnlyRead,
+        matcher.oldAnchors.all[Int(matcher.oldOfNew[index])].isOnlyRead, !matcher.hasSameContent(index, &content)
       else { continue }
       found.insert(index)
     }
@@ -38,13 +34,11 @@ extension Comparison {
   }
 }
 
-extension Bean {
-  /// Which variable of the old version became which, whether the versions can share them or not: one entry for each
-  /// of the new version, by address, then those that are gone.
-  public static func variables(old: Binary, new: Binary) -> [VariablePair] {
-    let comparison = Comparison(old, new)
-    var matcher = VariableMatcher(comparison)
-    matcher.match()
-    return matcher.pairs()
+extension VariableMatcher {
+  /// Is the initial content of a variable that has a home the one there, as far as both reach?
+  func hasSameContent(_ index: Int, _ content: inout ContentComparison) -> Bool {
+    var count = newAnchors.bound(of: index)
+    if oldOfNew[index] >= 0 { count = min(count, oldAnchors.bound(of: Int(oldOfNew[index]))) }
+    return content.isSame(old: home[index], new: newAnchors.all[index].address, count: count)
   }
 }

@@ -1,10 +1,15 @@
 /// From matched variables to homes: the pieces of a mapping, and what stands in its way.
 extension VariableMatcher {
-  /// One entry for each variable of the new version, by address, then those that are gone.
-  func pairs(content: Set<Int> = []) -> [VariablePair] {
+  /// One entry for each variable of the new version, by address, then those that are gone. `content`: each version has
+  /// its own; `differing`: it is not the same.
+  func pairs(content: Set<Int> = [], differing: Set<Int> = []) -> [VariablePair] {
     var found: [VariablePair] = []
     found.reserveCapacity(newAnchors.all.count)
-    for index in newAnchors.all.indices { found.append(pair(index, isContent: content.contains(index))) }
+    for index in newAnchors.all.indices {
+      var pair = pair(index, isContent: content.contains(index))
+      pair.hasOtherContent = differing.contains(index) || content.contains(index)
+      found.append(pair)
+    }
     for index in oldAnchors.all.indices where newOfOld[index] < 0 && !isCovered(index) {
       let range = AddressRange(start: oldAnchors.all[index].address, count: oldAnchors.extent(of: index))
       found.append(VariablePair(kind: .gone, old: range, new: nil, evidence: .none, support: 0))

@@ -78,6 +78,11 @@ struct VariableMatcher {
       guard let other = old.symbols.export(entry.name, entry.version, hash: entry.hash) else { continue }
       vote(old: other.symbol.value, new: entry.symbol.value, .name, isAddress: false)
     }
+    // With another symbol version it is another symbol, but the same variable.
+    FunctionMatcher.forEachUniquePair(Comparison.exportedVariables(old), Comparison.exportedVariables(new)) {
+      vote(
+        old: old.symbols.entries[$0].symbol.value, new: new.symbols.entries[$1].symbol.value, .name, isAddress: false)
+    }
     FunctionMatcher.forEachUniquePair(Comparison.localVariables(old), Comparison.localVariables(new)) {
       vote(old: old.symbols.named[$0].start, new: new.symbols.named[$1].start, .name, isAddress: false)
     }
@@ -108,6 +113,7 @@ struct VariableMatcher {
     var open = votes.filter {
       $0.evidence == evidence && home[Int($0.new)] == UInt64.max && newOfOld[Int($0.old)] < 0
     }
+    if evidence != .name { open.removeAll { areOtherExports(Int($0.old), Int($0.new)) } }
     // Names and code speak for themselves. A pointer at the same place may as well be another entry of a table.
     if evidence == .pointer || evidence == .changedCode { open.removeAll { !isAlike(Int($0.old), Int($0.new)) } }
     votes.removeAll { $0.evidence == evidence }
@@ -130,6 +136,12 @@ struct VariableMatcher {
       index = end
     }
     return hasDecided
+  }
+
+  /// Exported variables are told by their names: two that these did not match are not each other's, whatever refers to
+  /// them.
+  func areOtherExports(_ old: Int, _ new: Int) -> Bool {
+    oldAnchors.all[old].isExported && newAnchors.all[new].isExported
   }
 
   /// Is the content the same, as far as it needs no relocation? Whether there is room enough is asked later.

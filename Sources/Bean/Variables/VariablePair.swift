@@ -65,4 +65,6 @@ public struct VariablePair: Equatable {
   public let evidence: Evidence
   /// References, pointers or names that say so.
   public let support: Int
+  /// The initial content is another one; pointers count by what they point to.
+  public internal(set) var hasOtherContent = false
 }

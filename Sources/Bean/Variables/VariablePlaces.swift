@@ -76,30 +76,34 @@ extension VariableMatcher {
     let address = newAnchors.all[index].address
     if let before, let after, before.distance == after.distance {
       let candidate = address &- before.distance
-      if isFree(candidate) { assign(index, to: candidate, .position, support: 0) }
+      if isFree(candidate, for: index) { assign(index, to: candidate, .position, support: 0) }
       return
     }
     // With one neighbour or the other, but at a place only that the old version refers to as well.
-    let first = before.flatMap { candidate(address &- $0.distance, $0, after) }
-    let second = after.flatMap { candidate(address &- $0.distance, before, $0) }
+    let first = before.flatMap { candidate(address &- $0.distance, for: index, $0, after) }
+    let second = after.flatMap { candidate(address &- $0.distance, for: index, before, $0) }
     if let only = first ?? second, first == nil || second == nil || first == second {
       assign(index, to: only, .position, support: 0)
     }
   }
 
   /// `place` is referred to in the old version, lies between the landmarks' old places, and is nobody else's.
-  private func candidate(_ place: UInt64, _ before: Landmark?, _ after: Landmark?) -> UInt64? {
-    guard let anchor = oldAnchors.index(of: place), newOfOld[anchor] < 0 else { return nil }
+  private func candidate(
+    _ place: UInt64, for index: Int, _ before: Landmark?, _ after: Landmark?
+  ) -> UInt64? {
+    guard let anchor = oldAnchors.index(of: place), newOfOld[anchor] < 0, !areOtherExports(anchor, index) else {
+      return nil
+    }
     if let before, place < before.old { return nil }
     if let after, place >= after.old, before.map({ $0.old < after.old }) ?? true { return nil }
     return place
   }
 
   /// No other variable of the new version was found to be there.
-  private func isFree(_ address: UInt64) -> Bool {
+  private func isFree(_ address: UInt64, for index: Int) -> Bool {
     guard comparison.old.isInState(address) else { return false }
     guard let anchor = oldAnchors.index(of: address) else { return true }
-    return newOfOld[anchor] < 0
+    return newOfOld[anchor] < 0 && !areOtherExports(anchor, index)
   }
 
   /// What a variable without counterpart is: new, or the old version has something left that it might be.

@@ -8,7 +8,8 @@ public enum Bean {
   public static func compare(
     old: Bytes, new: Bytes, isUsed: (_ name: Bytes, _ version: Bytes) -> Bool = { (_, _) in true }
   ) throws(ELFError) -> Verdict {
-    compare(old: try Binary(old), new: try Binary(new), isUsed: isUsed)
+    let before = try Binary(old)
+    return compare(old: before, new: try Binary(new, like: before), isUsed: isUsed)
   }
 
   /// The same for versions that were read already: a loader keeps the one that is in use.

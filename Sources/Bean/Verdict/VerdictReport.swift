@@ -1,7 +1,10 @@
-/// What `ld-luci.so --check` and `bean check` print.
+/// What `ld-luci.so --check` and `bean check` print. `isTaken`: what settings make of it.
 extension Text {
-  public mutating func append(_ verdict: Verdict) {
-    append(verdict.isApplicable ? "applicable\n" : "refused\n")
+  public mutating func append(_ verdict: Verdict, isTaken: Bool? = nil) {
+    let isTaken = isTaken ?? verdict.isApplicable
+    append(isTaken ? "applicable\n" : "refused\n")
+    if isTaken && !verdict.isApplicable { append("  by a setting, in spite of\n") }
+    if !isTaken && verdict.isApplicable { append("  by a setting, because of the risk\n") }
     if verdict.hooksTakeState { append("  its state goes over by __luci_serialize and __luci_deserialize, since\n") }
     for reason in verdict.reasons {
       append("  ")
@@ -26,69 +29,11 @@ extension Text {
     }
   }
 
-  public mutating func append(json verdict: Verdict) {
-    append(verdict.isApplicable ? "{\"verdict\":\"applicable\"" : "{\"verdict\":\"refused\"")
-    append(",\"reasons\":[")
-    for (index, reason) in verdict.reasons.enumerated() {
-      append(index == 0 ? "{\"code\":" : ",{\"code\":")
-      append(jsonString: Bytes(reason.kind.code))
-      append(",\"detail\":")
-      var line = Text()
-      line.append(reason)
-      line.withBytes { append(jsonString: $0) }
-      append("}")
-    }
-    append("],\"reason_count\":")
-    append(decimal: UInt64(verdict.reasonCount))
-    let counters = verdict.counters
-    let fields: [(StaticString, Int)] = [
-      ("functions", counters.functions), ("equal", counters.equal), ("changed", counters.changed),
-      ("added", counters.added), ("removed", counters.removed), ("references", counters.references),
-      ("candidates", counters.candidates), ("explained", counters.explained),
-    ]
-    for (name, value) in fields {
-      append(",\"")
-      append(name)
-      append("\":")
-      append(decimal: UInt64(value))
-    }
-    append(",\"risk_count\":")
-    append(decimal: UInt64(verdict.riskCount))
-    if verdict.riskCount > 0 {
-      var risks = Text()
-      risks.appendRisks(verdict)
-      append(",\"layout_risk\":")
-      risks.withBytes { append(jsonString: $0) }
-    }
-    append(",\"variables\":[")
-    append(jsonVariables: verdict)
-    append("]")
-    append(
-      verdict.needsProgramThread ? ",\"needs_program_thread\":true}\n" : ",\"needs_program_thread\":false}\n")
-  }
-
-  /// Those that are not where they were, with their addresses in the files; "evidence" as in `VariablePair.Evidence`.
-  private mutating func append(jsonVariables verdict: Verdict) {
-    var isFirst = true
-    for pair in verdict.variables where pair.kind != .kept {
-      append(isFirst ? "{\"kind\":" : ",{\"kind\":")
-      isFirst = false
-      append(jsonString: Bytes(pair.kind.code))
-      if let range = pair.old { append(range, ",\"old\":", ",\"old_size\":") }
-      if let range = pair.new { append(range, ",\"new\":", ",\"new_size\":") }
-      append(",\"evidence\":")
-      append(jsonString: Bytes(pair.evidence.code))
-      append(",\"support\":")
-      append(decimal: UInt64(pair.support))
-      append("}")
-    }
-  }
-
-  private mutating func append(_ range: AddressRange, _ start: StaticString, _ size: StaticString) {
-    append(start)
-    append(decimal: range.start)
-    append(size)
-    append(decimal: range.count)
+  public mutating func append(json verdict: Verdict, isTaken: Bool? = nil) {
+    var writer = JSONWriter()
+    writer.value(verdict, isTaken: isTaken)
+    append(writer.text.bytes)
+    append("\n")
   }
 
   /// Where there is no verdict, since a file can't be read or is none.
@@ -101,5 +46,72 @@ extension Text {
       append(detail.bytes)
     }
     append("\n")
+  }
+}
+
+extension JSONWriter {
+  /// `isTaken`: what settings make of it.
+  public mutating func value(_ verdict: Verdict, isTaken: Bool? = nil) {
+    object { (writer) in
+      writer.field("verdict", Bytes(isTaken ?? verdict.isApplicable ? "applicable" : "refused"))
+      writer.field("hooks_take_state", verdict.hooksTakeState)
+      writer.key("reasons")
+      writer.array { (writer) in
+        for reason in verdict.reasons {
+          writer.object { (writer) in
+            writer.field("code", Bytes(reason.kind.code))
+            writer.key("detail")
+            writer.text { $0.append(reason) }
+          }
+        }
+      }
+      writer.field("reason_count", verdict.reasonCount)
+      writer.fields(verdict.counters)
+      writer.field("risk_count", verdict.riskCount)
+      if verdict.riskCount > 0 {
+        writer.key("layout_risk")
+        writer.text { $0.appendRisks(verdict) }
+      }
+      writer.key("variables")
+      writer.array { (writer) in
+        for pair in verdict.variables where pair.kind != .kept { writer.value(pair) }
+      }
+      writer.field("needs_program_thread", verdict.needsProgramThread)
+    }
+  }
+
+  private mutating func fields(_ counters: Verdict.Counters) {
+    field("functions", counters.functions)
+    field("equal", counters.equal)
+    field("changed", counters.changed)
+    field("added", counters.added)
+    field("removed", counters.removed)
+    field("references", counters.references)
+    field("candidates", counters.candidates)
+    field("explained", counters.explained)
+  }
+
+  /// With its addresses in the files; "evidence" as in `VariablePair.Evidence`.
+  private mutating func value(_ pair: VariablePair) {
+    object { (writer) in
+      writer.field("kind", Bytes(pair.kind.code))
+      if let range = pair.old {
+        writer.field("old", Int(clamping: range.start))
+        writer.field("old_size", Int(clamping: range.count))
+      }
+      if let range = pair.new {
+        writer.field("new", Int(clamping: range.start))
+        writer.field("new_size", Int(clamping: range.count))
+      }
+      writer.field("evidence", Bytes(pair.evidence.code))
+      writer.field("support", pair.support)
+    }
+  }
+
+  /// A string made of what `body` appends.
+  private mutating func text(_ body: (inout Text) -> Void) {
+    var text = Text()
+    body(&text)
+    text.withBytes { value($0) }
   }
 }

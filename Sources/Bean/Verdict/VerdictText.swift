@@ -1,13 +1,19 @@
 /// One line for each reason, and the proof line, as status lines and tools show them.
 extension Text {
-  /// name+0x10 (0x4010), or the address alone.
-  public mutating func append(_ place: Place) {
+  /// name+0x10, or the address where there is no name.
+  public mutating func append(nameOf place: Place) {
     guard place.name.count != 0 else { return append(hex: place.address) }
     append(name: place.name)
     if place.offset != 0 {
       append("+")
       append(hex: place.offset)
     }
+  }
+
+  /// name+0x10 (0x4010), or the address alone.
+  public mutating func append(_ place: Place) {
+    append(nameOf: place)
+    guard place.name.count != 0 else { return }
     append(" (")
     append(hex: place.address)
     append(")")

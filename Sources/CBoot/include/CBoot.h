@@ -64,6 +64,7 @@ void luci_set_stack_gap(uint64_t size);
 /* The loader's heap is private: its lock is taken around fork(2), so that a child never inherits it taken. */
 void luci_heap_lock(void);
 void luci_heap_unlock(void);
+void luci_heap_keep(int on);
 long luci_heap_regions(uint64_t *words, long capacity);
 
 /* Starts a thread that shares memory with the program, but has a descriptor table of its own (no CLONE_FILES) and

@@ -8,28 +8,46 @@ extension Updater {
     program.stale?.setPaused(paused)
   }
 
-  /// Back to the version that was current before, whatever the file holds; nil: done, else why not.
-  func undo(_ shared: SharedObject) -> Text? {
+  enum Undoing {
+    case done
+    /// It waits, as an update does that needs a thread of the program.
+    case waits
+    case refused(Text)
+  }
+
+  /// Back to the version that was current before, whatever the file holds: an update as any other, of that version's
+  /// content, with hooks where these take the state over.
+  func undo(_ shared: SharedObject) -> Undoing {
     program.updateLock.lock()
     defer { program.updateLock.unlock() }
-    if program.usesUpdatePoint { return Text("the program itself says when objects are replaced") }
+    if program.usesUpdatePoint { return .refused(Text("the program itself says when objects are replaced")) }
     if isPending(shared) {
       _ = withdrawPending([])
-      return nil
+      return .done
     }
-    guard let previous = shared.previous, previous !== shared.current, let content = previous.fileContent else {
-      return Text("there is no version before this one")
-    }
+    guard let previous = shared.previous, previous !== shared.current, let content = previous.fileContent,
+      let own = shared.current.fileContent
+    else { return .refused(Text("there is no version before this one")) }
+    setBusy(true)
+    defer { setBusy(false) }
     do throws(UpdateFailure) {
-      let (verdict, binary) = try compare(shared, with: content)
-      guard verdict.accepted || (program.settings.forcesUpdate && verdict.isContentOnly) else {
-        throw UpdateFailure(verdict)
+      if let file = try? FileDescriptor.status(of: shared.path) { try checkNotOverwritten(shared, file) }
+      let copy: PrivateCopy
+      do throws(CopyFailure) {
+        copy = try PrivateCopy(of: content, status: previous.status, path: shared.path)
+      } catch {
+        throw UpdateFailure(error.event, error.cause, error.text)
       }
-      apply([NewVersion(shared: shared, object: previous, verdict: verdict, binary: binary, isFresh: false)])
-      return nil
+      defer { copy.closeDescriptor() }
+      apply([try examine(shared, copy, own)])
     } catch {
-      return error.detail
+      return .refused(error.detail)
     }
+    if shared.current.fileContent == content { return .done }
+    if isPending(shared) { return .waits }
+    return .refused(
+      program.status.ledger.last(of: shared.path) { $0.event != .reusedOutdated }?.detail
+        ?? Text("the version before can't be taken again"))
   }
 
   /// An update of it waits: for a thread of the program, or until no object of an old layout lives.
@@ -51,9 +69,10 @@ extension Updater {
         fields.add("verdict", "same")
         return fields.object
       }
-      let verdict = try compare(shared, with: copy.bytes).verdict
+      let verdict = try compare(shared, with: copy.bytes)
       var text = Text()
-      text.append(json: verdict)
+      // The settings of this process count, as they do in an update.
+      text.append(json: verdict, isTaken: program.settings.takes(verdict))
       text.removeLineEnd()
       return text
     } catch {
@@ -61,20 +80,20 @@ extension Updater {
     }
   }
 
-  private func compare(
-    _ shared: SharedObject, with content: Bytes
-  ) throws(UpdateFailure) -> (verdict: Verdict, binary: Binary) {
+  private func compare(_ shared: SharedObject, with content: Bytes) throws(UpdateFailure) -> Verdict {
     guard let own = shared.current.fileContent else {
       throw UpdateFailure(.incompatible, "file", Text("the running version's file is not known"))
     }
     do throws(ELFError) {
       let old: Binary
-      if let known = shared.current.binary { old = known } else { old = try Binary(own) }
-      let new = try Binary(content)
+      if let known = shared.current.binary { old = known } else { old = try binary(own) }
+      let new = try binary(content, like: old)
       program.lock.lock()
       let used = UsedSymbols(program, of: shared)
       program.lock.unlock()
-      return (Bean.compare(old: old, new: new) { used.contains($0, $1) }, new)
+      return Bean.compare(
+        old: old, new: new, countsChangesForCallers: program.settings.checksDependencies
+      ) { used.contains($0, $1) }
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
     }

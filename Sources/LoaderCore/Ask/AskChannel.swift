@@ -47,19 +47,30 @@ final class AskChannel {
   /// The next complete question: fields that end with NUL, and an empty one behind them. What is no question, or too
   /// long, is thrown away.
   func next() -> [Bytes.Copy]? {
+    if let question = nextOfPending() { return question }
     var buffer = [UInt8](repeating: 0, count: AskChannel.questionLimit)
-    if let count = try? buffer.fill(from: requests, at: 0), count > 0 { pending += buffer[0..<count] }
+    guard let count = try? buffer.fill(from: requests, at: 0), count > 0 else { return nil }
+    pending += buffer[0..<count]
+    if let question = nextOfPending() { return question }
+    if pending.count >= 2 * AskChannel.questionLimit { pending = [] }
+    return nil
+  }
+
+  private func nextOfPending() -> [Bytes.Copy]? {
     var fields: [Bytes.Copy] = []
     var start = 0
+    var used = 0
+    defer { pending.removeSubrange(0..<used) }
     for index in 0..<pending.count where pending[index] == 0 {
-      if index == start {
-        pending.removeSubrange(0...index)
-        return fields.count >= 2 ? fields : nil
+      if index > start {
+        fields.append(Array(pending[start..<index]))
+      } else {
+        used = index + 1
+        if fields.count >= 2 { return fields }
+        fields = []
       }
-      fields.append(Array(pending[start..<index]))
       start = index + 1
     }
-    if pending.count >= 2 * AskChannel.questionLimit { pending = [] }
     return nil
   }
 

@@ -14,8 +14,9 @@ final class AskDesk {
 
   /// Everything that was asked; the last answer stands. Fields: an id of the asker's choice, a word, arguments.
   func serve() {
+    // All that is there, since nobody wakes the helper for it again; but not for ever.
     var rounds = 0
-    while rounds < 16, let question = channel.next() {
+    while rounds < AskChannel.questionLimit, let question = channel.next() {
       rounds += 1
       let arguments = question[2...].map { field -> Path in field.withUnsafeBytes { Path(Bytes($0)) } }
       let answer = question[1].withUnsafeBytes { word -> Text in self.answer(Bytes(word), Array(arguments)) }
@@ -48,6 +49,12 @@ final class AskDesk {
     return fields.object
   }
 
+  private static var waits: Text {
+    var fields = JSONFields()
+    fields.add("done", false)
+    return fields.object
+  }
+
   private func log() -> Text {
     let process = CurrentThread.process
     var fields = JSONFields()
@@ -71,8 +78,11 @@ final class AskDesk {
     switch object(name) {
     case .failure(let error): return AskDesk.error(error.text)
     case .success(let shared):
-      if let refusal = updater.undo(shared) { return AskDesk.error(refusal) }
-      return AskDesk.done
+      switch updater.undo(shared) {
+      case .done: return AskDesk.done
+      case .waits: return AskDesk.waits
+      case .refused(let reason): return AskDesk.error(reason)
+      }
     }
   }
 

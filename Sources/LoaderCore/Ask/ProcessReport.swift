@@ -8,17 +8,20 @@ struct ProcessReport {
     let program = updater.program
     program.lock.lock()
     defer { program.lock.unlock() }
+    // One moment for all that is told, from which times without use are counted back. Whatever ran before it has been
+    // noted before it.
+    let now = ClockTime.monotonic()
     let outdated = program.stale?.currentVersions ?? []
     var fields = JSONFields()
     fields.add("pid", UInt64(CurrentThread.process))
     fields.add("program", ProcessReport.programPath(program))
     fields.add("time", time: .now())
-    fields.add("clock_ns", ClockTime.monotonic())
+    fields.add("clock_ns", now)
     fields.add("paused", updater.isPaused)
     fields.add("detection", program.stale?.description ?? "disabled")
     let objects = updater.objects.filter { !$0.isGone }
     fields.add("stale", ProcessReport.staleness(objects, outdated).word)
-    fields.add("objects", list: objects.map { ProcessReport.describe($0, outdated, program) })
+    fields.add("objects", list: objects.map { ProcessReport.describe($0, outdated, program, now) })
     text = fields.object
   }
 
@@ -54,7 +57,9 @@ struct ProcessReport {
     return result
   }
 
-  private static func describe(_ shared: SharedObject, _ outdated: [OutdatedVersion], _ program: Program) -> Text {
+  private static func describe(
+    _ shared: SharedObject, _ outdated: [OutdatedVersion], _ program: Program, _ now: UInt64
+  ) -> Text {
     var fields = JSONFields()
     fields.add("object", shared.name)
     fields.add("path", shared.path)
@@ -79,7 +84,7 @@ struct ProcessReport {
     }
     let own = outdated.filter { $0.shared === shared }
     fields.add("stale", staleness([shared], own).word)
-    if shared.versions.count > 1 { fields.add("outdated", list: own.map { $0.report }) }
+    if shared.versions.count > 1 { fields.add("outdated", list: own.map { $0.report(at: now) }) }
     return fields.object
   }
 }

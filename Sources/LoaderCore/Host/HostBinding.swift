@@ -4,10 +4,13 @@ import CKernel
 /// host (malloc of an allocator library, and the like) replaces the host's own choice afterwards.
 extension Program {
   func rebindHost() {
-    for object in hostObjects { rebind(object) }
+    // The C library's hundred and more references to itself: hardly any program defines one of those names.
+    let filters = scope.objects.filter { $0.role != .host }.map { $0.filter }
+    for object in hostObjects { rebind(object, filters) }
   }
 
-  private func rebind(_ object: LoadedObject) {
+  /// `filters`: what the program's objects define.
+  private func rebind(_ object: LoadedObject, _ filters: [BloomFilter]) {
     guard
       let tables = try? [
         RelocationTable(object.image, object.dynamic.rela),
@@ -18,7 +21,7 @@ extension Program {
     for table in tables {
       for index in 0..<table.count {
         let relocation = table[index]
-        guard let value = programDefinition(for: relocation, of: object) else { continue }
+        guard let value = programDefinition(for: relocation, of: object, filters) else { continue }
         writes.append((object.bias &+ relocation.offset, value))
       }
     }
@@ -30,7 +33,9 @@ extension Program {
 
   /// The program's definition for a symbolic relocation of a host object; nil where the host's own comes first. An
   /// executable that takes a function's address has an entry for it in its PLT, which is no definition.
-  private func programDefinition(for relocation: Relocation, of object: LoadedObject) -> UInt64? {
+  private func programDefinition(
+    for relocation: Relocation, of object: LoadedObject, _ filters: [BloomFilter]
+  ) -> UInt64? {
     switch Int32(truncatingIfNeeded: relocation.type) {
     case R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT, R_X86_64_64: break
     default: return nil
@@ -39,6 +44,7 @@ extension Program {
       let segment = object.image.segment(at: relocation.offset), segment.isWritable,
       let symbol = object.symbols[relocation.symbolIndex], !symbol.isLocal,
       symbol.isUndefined || symbol.visibility == STV_DEFAULT, let name = object.symbols.hashedName(of: symbol),
+      filters.contains(where: { $0.mayContain(name.gnuHash) }),
       let found = scope.find(
         name, version: object.versions.version(of: relocation.symbolIndex), excluding: .pltEntries),
       found.object.role != .host, !found.symbol.isTLS

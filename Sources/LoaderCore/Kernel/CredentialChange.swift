@@ -12,21 +12,9 @@ extension Credentials {
   }
 
   static func read(_ path: StaticString) throws(Errno) -> Credentials {
-    let file = try FileDescriptor.open(Path(path))
-    defer { file.close() }
     // A list of 65,536 groups (NGROUPS_MAX) is what makes it large.
-    var content = [UInt8](repeating: 0, count: 8 << 10)
-    var done = 0
-    while true {
-      let count = try content.fill(from: file, at: done)
-      if count == 0 { break }
-      done += count
-      if done == content.count {
-        guard content.count < 1 << 20 else { throw Errno.tooLarge }
-        content.append(contentsOf: [UInt8](repeating: 0, count: content.count))
-      }
-    }
-    guard let result = content.withUnsafeBytes({ Credentials(status: Bytes($0).prefix(done)) }) else {
+    let content = try FileDescriptor.textOfProcess(path)
+    guard let result = content.withUnsafeBytes({ Credentials(status: Bytes($0)) }) else {
       throw Errno.invalid
     }
     return result

@@ -17,7 +17,7 @@ public struct Errno: Error, Equatable, Sendable {
   public static var changed: Errno { Errno(ESTALE) }
   public static var invalid: Errno { Errno(EINVAL) }
 
-  /// The wording of strerror(3), for the numbers that opening and mapping files can give.
+  /// The wording of strerror(3), for the numbers that opening and mapping files and connecting sockets can give.
   public var text: StaticString {
     switch number {
     case EPERM: "Operation not permitted"
@@ -43,6 +43,12 @@ public struct Errno: Error, Equatable, Sendable {
     case ELOOP: "Too many levels of symbolic links"
     case ESTALE: "Stale file handle"
     case ENOEXEC: "Exec format error"
+    case ECONNREFUSED: "Connection refused"
+    case ECONNRESET: "Connection reset by peer"
+    case ETIMEDOUT: "Connection timed out"
+    case ENETUNREACH: "Network is unreachable"
+    case EHOSTUNREACH: "No route to host"
+    case EAFNOSUPPORT: "Address family not supported by protocol"
     default: "error"
     }
   }

@@ -11,8 +11,8 @@ extension FileDescriptor {
     return try file.content(size: status.size)
   }
 
-  /// A file of /proc, which tells no size: at most 1 MiB.
-  static func textOfProcess(_ name: StaticString) throws(Errno) -> [UInt8] {
+  /// A file of /proc, which tells no size: at most `limit` bytes.
+  static func textOfProcess(_ name: StaticString, limit: Int = 1 << 20) throws(Errno) -> [UInt8] {
     let file = try open(Path(name))
     defer { file.close() }
     var content = [UInt8](repeating: 0, count: 8 << 10)
@@ -22,7 +22,7 @@ extension FileDescriptor {
       if count == 0 { break }
       done += count
       if done == content.count {
-        guard content.count < 1 << 20 else { throw Errno.tooLarge }
+        guard content.count < limit else { throw Errno.tooLarge }
         content.append(contentsOf: [UInt8](repeating: 0, count: content.count))
       }
     }

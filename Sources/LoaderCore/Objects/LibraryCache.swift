@@ -58,21 +58,73 @@ public struct LibraryCache {
   /// The path for a library name; of several the one for the best of `hardware`, names of subdirectories with the
   /// best first, which is only asked for where the cache has such records for the name.
   public func path(of name: Bytes, hardware: () -> [StaticString] = { [] }) -> Bytes? {
-    // Sorted descending by a comparison that takes runs of digits as numbers; a scan over keys costs about as
-    // much as that comparison done right and cannot be misled by a table that is not sorted.
     var best: (rank: Int, value: UInt32)?
-    for index in 0..<count {
+    var index = firstRecord(notBefore: name)
+    while index < count, let key = key(ofRecord: index), LibraryCache.order(name, key) == 0 {
       let record = LibraryCache.headerSize + index * LibraryCache.recordSize
-      guard let flags = content.load(Int32.self, at: record), flags == LibraryCache.wantedFlags,
-        let key = content.load(UInt32.self, at: record + 4),
-        let candidate = content.slice(at: UInt64(key), count: UInt64(name.count)), candidate == name,
-        content.load(UInt8.self, at: UInt64(key) + UInt64(name.count)) == 0,
+      index += 1
+      // Equal in order and not in text: libx.so.1 and libx.so.01.
+      guard key == name, content.load(Int32.self, at: record) == LibraryCache.wantedFlags,
         let value = content.load(UInt32.self, at: record + 8),
         let bits = content.load(UInt64.self, at: record + 16), let rank = bits == 0 ? Int.max : rank(bits, hardware())
       else { continue }
       if best.map({ rank < $0.rank }) ?? true { best = (rank, value) }
     }
     return best.flatMap { content.cString(at: UInt64($0.value)) }
+  }
+
+  /// ldconfig sorts records descending; `count` where all come before `name`.
+  private func firstRecord(notBefore name: Bytes) -> Int {
+    var low = 0
+    var high = count
+    while low < high {
+      let middle = (low + high) / 2
+      if let key = key(ofRecord: middle), LibraryCache.order(key, name) > 0 {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    return low
+  }
+
+  private func key(ofRecord index: Int) -> Bytes? {
+    content.load(UInt32.self, at: LibraryCache.headerSize + index * LibraryCache.recordSize + 4)
+      .flatMap { content.cString(at: UInt64($0)) }
+  }
+
+  /// Below, equal or above 0. Runs of digits are compared as numbers, and come after everything else
+  /// (_dl_cache_libcmp).
+  static func order(_ one: Bytes, _ other: Bytes) -> Int {
+    var i = 0
+    var j = 0
+    while i < one.count {
+      let a = one[i]
+      let b = j < other.count ? other[j] : 0
+      switch (isDigit(a), isDigit(b)) {
+      case (true, true):
+        let (left, right) = (number(in: one, at: &i), number(in: other, at: &j))
+        if left != right { return left < right ? -1 : 1 }
+      case (true, false): return 1
+      case (false, true): return -1
+      case (false, false):
+        if a != b { return Int(a) - Int(b) }
+        i += 1
+        j += 1
+      }
+    }
+    return j < other.count ? -Int(other[j]) : 0
+  }
+
+  private static func isDigit(_ byte: UInt8) -> Bool { byte &- 48 < 10 }
+
+  private static func number(in text: Bytes, at index: inout Int) -> UInt32 {
+    var value: UInt32 = 0
+    while index < text.count, isDigit(text[index]) {
+      value = value &* 10 &+ UInt32(text[index] &- 48)
+      index += 1
+    }
+    return value
   }
 
   /// Position among `hardware`; nil for what this processor can't run.

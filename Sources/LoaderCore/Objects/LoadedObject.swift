@@ -74,6 +74,8 @@ public final class LoadedObject {
   var imageName: UInt64 = 0
   /// The whole file, for Bean; nil where no update can come.
   public var fileContent: Bytes?
+  /// Nothing of its file is mapped any more (`FileRelease`).
+  var isFileReleased = false
   /// The copy that it was mapped from, and that `fileContent` lies in; nil: mapped from the file itself.
   public var privateCopy: PrivateCopy?
   /// What Bean knows of this version; made when it is first compared, and kept for the current one only.

@@ -81,7 +81,11 @@ public enum ObjectMapper {
     var mapped = start
     if load.fileSize > 0 {
       let size = ((fileEnd + mask) & ~mask) - start
-      _ = try Mapping.file(file, offset: load.fileOffset & ~mask, size, protection, at: start)
+      if load.isWritable, size <= largestRead {
+        try read(load, start: start, size: size, protection, file)
+      } else {
+        _ = try Mapping.file(file, offset: load.fileOffset & ~mask, size, protection, at: start)
+      }
       mapped = start + size
       // The rest of the last page is .bss, and holds what follows in the file. It is cleared to its end, as the
       // kernel does: glibc's loader allocates behind its own .bss.
@@ -91,6 +95,31 @@ public enum ObjectMapper {
     }
     let end = (memoryEnd + mask) & ~mask
     if end > mapped { _ = try Mapping.anonymous(end - mapped, protection, at: mapped, replacing: true) }
+  }
+
+  private static var largestRead: UInt64 { 16 << 20 }
+
+  /// Writable pages are read into memory instead of being mapped: nearly all are written to by relocations at once, and
+  /// a page that is read is cheaper than one that is mapped, found read-only and copied (14 to 30 % less time for 1 to
+  /// 98 pages). And state, which outlives the file, is no mapping of a deleted file then.
+  private static func read(
+    _ load: LoadSegment, start: UInt64, size: UInt64, _ protection: Mapping.Protection, _ file: FileDescriptor
+  ) throws(Errno) {
+    _ = try Mapping.anonymous(size, protection, at: start, replacing: true)
+    let offset = load.fileOffset & ~(pageSize - 1)
+    var done: UInt64 = 0
+    // The file may end within the last page.
+    while done < size {
+      let got = luci_syscall4(
+        Int(__NR_pread64), Int(file.number), Int(bitPattern: UInt(start + done)), Int(size - done), Int(offset + done)
+      )
+      if got == -Int(EINTR) { continue }
+      let count = try check(got)
+      if count == 0 { break }
+      done += UInt64(count)
+    }
+    let needed = (load.fileOffset & (pageSize - 1)) + load.fileSize
+    if done < needed { throw Errno(EIO) }
   }
 
   /// The object's bytes where they are mapped.

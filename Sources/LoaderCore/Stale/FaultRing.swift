@@ -18,7 +18,7 @@ struct FaultRing {
 
   private static var capacity: UInt64 { 512 }
   private static var entrySize: UInt64 { 48 }
-  // Layout: written, read, lost; entries from 64 on.
+  // Layout: written, read, lost, begun, served; entries from 64 on.
   private static var entries: UInt64 { 64 }
 
   init() throws(Errno) {
@@ -44,6 +44,13 @@ struct FaultRing {
     ProcessMemory.store(use.time, at: place + 40)
     set(0, written + 1)
   }
+
+  /// On the server: around everything that a fault needs.
+  func begin() { set(3, counter(3) + 1) }
+  func end() { set(4, counter(4) + 1) }
+
+  /// On the helper: a page may be put back after this whose use is in the ring, or was taken from it, already.
+  var isServing: Bool { counter(4) != counter(3) }
 
   /// On the helper.
   func take() -> Use? {

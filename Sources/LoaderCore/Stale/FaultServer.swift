@@ -54,12 +54,14 @@ final class FaultServer {
 
   /// The use is noted before the thread goes on, so that whoever finds no note knows that no code ran.
   private func serve(_ fault: UserFault.Fault) {
+    ring.begin()
     let place = position(of: fault.thread)
     ring.put(
       FaultRing.Use(
         address: fault.address, thread: fault.thread, stack: place.stack, instruction: place.instruction,
         top: place.top, time: ClockTime.monotonic()))
     putBack(fault.address & ~(Segments.pageSize - 1))
+    ring.end()
     try? ThreadWake.wake(thread: helper)
   }
 

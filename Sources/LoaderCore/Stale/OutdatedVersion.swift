@@ -23,6 +23,8 @@ final class OutdatedVersion {
   /// Why it is unwatchable.
   var obstacle: StaticString?
   var texts: [TextRange] = []
+  /// Nothing is done as long as a debugger is there.
+  var isTraced = false
   /// Instead of taking text away.
   var probes: UprobeSet?
   /// Pages that were put back since they were last taken away.
@@ -88,13 +90,14 @@ final class OutdatedVersion {
     return .quiet
   }
 
-  var report: Text {
+  /// `now`: of CLOCK_MONOTONIC, not after the last look at the uses.
+  func report(at now: UInt64) -> Text {
     var fields = JSONFields()
     fields.add("version", UInt64(number))
     fields.add("state", finding.word)
     fields.add("outdated_since", time: outdatedTime)
     if let obstacle { fields.add("obstacle", obstacle) }
-    if let awaySince { fields.add("unused_ms", (ClockTime.monotonic() - awaySince) / 1_000_000) }
+    if let awaySince { fields.add("unused_ms", (max(now, awaySince) - awaySince) / 1_000_000) }
     if let holder { fields.add("thread", UInt64(holder)) }
     if let waitsFor { fields.add("waits_for", waitsFor) }
     fields.add("uses", uses)

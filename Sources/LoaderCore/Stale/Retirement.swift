@@ -33,6 +33,8 @@ extension StaleDetector {
     version.due = version.probes == nil ? .max : now + StaleDetector.pollInterval
     version.waitsFor = nil
     forgetTold(of: version)
+    // Without memory for it the mappings stay what they are.
+    try? FileRelease.release(version.version, texts: version.texts.map { $0.range })
     program.log.write(.info) { text in
       text.append("version ")
       text.append(decimal: UInt64(version.number))
@@ -56,8 +58,8 @@ extension StaleDetector {
     if version.unseenThreads == nil {
       version.unseenThreads = try StackSearch.threads(except: program.ownThreads)
     }
-    let search = try StackSearch(
-      ranges: version.texts.map { $0.range }, restorers: restorers, buffer: try scratchPage())
+    let search = StackSearch(
+      ranges: version.texts.map { $0.range }, maps: try FreeSpace.read(), buffer: try scratchPage())
     var remaining: [Int32] = []
     version.holder = nil
     version.waitsFor = nil

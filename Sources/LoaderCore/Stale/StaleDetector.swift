@@ -9,19 +9,20 @@ final class StaleDetector {
   let program: Program
   private(set) var mode: Mode
   private(set) var versions: [OutdatedVersion] = []
-  private var server: FaultServer?
+  private(set) var server: FaultServer?
   /// Why nothing can be seen in this process; told once.
   private(set) var obstacle: StaticString?
-  private var told: Set<UInt64> = []
-  private var lostUses: UInt64 = 0
+  /// What was reported, and how many uses the server could not note.
+  var told: Set<UInt64> = []
+  var lostUses: UInt64 = 0
   /// Threads of Luci's besides the helper.
   private(set) var threadCount: UInt32 = 0
   private(set) var serverThread: Int32 = 0
 
   /// More functions and threads than that are counted, but not reported one by one.
-  private static var reportLimit: Int { 4096 }
+  static var reportLimit: Int { 4096 }
   /// In use, text is taken away at distances that grow up to this many times the first.
-  private static var longestInterval: UInt64 { 8 }
+  static var longestInterval: UInt64 { 8 }
   /// With a delay of 0.
   private static var shortestInterval: UInt64 { 1_000_000 }
 
@@ -32,8 +33,6 @@ final class StaleDetector {
     if program.settings.debug.contains(.images) { obstacle = "LD_DEBUG=1" }
   }
 
-  /// Return addresses of signal handlers.
-  private(set) lazy var restorers = program.findRestorers()
   private var scratch: UInt64 = 0
   var retireTime: UInt64 { program.settings.retireSeconds * 1_000_000_000 }
 
@@ -47,6 +46,7 @@ final class StaleDetector {
   var firstInterval: UInt64 { max(delay, StaleDetector.shortestInterval) }
 
   private var isPaused = false
+  private var isFailureTold = false
 
   /// Somebody asked for it, or wants it no more.
   func setWanted(_ isWanted: Bool) {
@@ -132,9 +132,16 @@ final class StaleDetector {
   private func look(at version: OutdatedVersion, _ now: UInt64) {
     version.due = .max
     if Tracer.isPresent {
+      if Tracer.isRecorder { return giveUp(Tracer.recorder) }
       // A debugger's breakpoints would be lost with the text.
+      version.isTraced = true
+      version.waitsFor = "a debugger follows the process"
       version.due = now + max(firstInterval, 1_000_000_000)
       return
+    }
+    if version.isTraced {
+      version.isTraced = false
+      version.waitsFor = nil
     }
     switch version.phase {
     case .unwatched: mode == .userfaultfd ? begin(version) : beginProbing(version)
@@ -170,6 +177,8 @@ final class StaleDetector {
       release(version)
       version.phase = .unwatchable
       version.obstacle = error.text
+      if isFailureTold { return }
+      isFailureTold = true
       var text = Text("outdated code can't be watched: ")
       text.append(error.text)
       program.log.warning(text)
@@ -180,7 +189,12 @@ final class StaleDetector {
     do throws(Errno) {
       for text in version.texts { try drop(text, of: version) }
       version.present = []
-      version.awaySince = ClockTime.monotonic()
+      // A page that the server was about to put back may be there again.
+      if server?.ring.isServing ?? false {
+        version.due = ClockTime.monotonic() + firstInterval
+      } else {
+        version.awaySince = ClockTime.monotonic()
+      }
     } catch {
       version.phase = .unwatchable
       version.obstacle = error.text
@@ -208,64 +222,6 @@ final class StaleDetector {
     }
   }
 
-  // MARK: Uses
-
-  /// What the server noted since.
-  func takeUses() {
-    for version in versions where version.probes != nil { takeHits(of: version) }
-    guard let server else { return }
-    while let use = server.ring.take() {
-      guard let version = versions.first(where: { $0.watches(use.address) }) else { continue }
-      note(version, use.time)
-      report(use, version)
-    }
-    let lost = server.ring.lost
-    if lost != lostUses {
-      lostUses = lost
-      for version in versions where version.isWatched { note(version, ClockTime.monotonic()) }
-    }
-  }
-
-  func note(_ version: OutdatedVersion, _ time: UInt64) {
-    version.uses += 1
-    version.lastUse = ClockTime.now()
-    let wasAway = version.awaySince != nil
-    // Rare uses are looked for at once again.
-    if let since = version.awaySince, time > since + 4 * version.interval { version.interval = firstInterval }
-    version.phase = .away
-    version.wasUsed = true
-    version.awaySince = nil
-    version.unseenThreads = nil
-    version.holder = nil
-    version.waitsFor = nil
-    if wasAway {
-      version.due = time + version.interval
-      version.interval = min(version.interval * 2, firstInterval * StaleDetector.longestInterval)
-    }
-  }
-
-  func report(_ use: FaultRing.Use, _ version: OutdatedVersion) {
-    let place = version.place(of: use.instruction == 0 ? use.address : use.instruction)
-    version.lastPlace = place
-    var key = FNV1a()
-    key.combine(version.version.bias)
-    key.combine(place.address)
-    key.combine(UInt64(UInt32(bitPattern: use.thread)))
-    guard told.count < StaleDetector.reportLimit, told.insert(key.value).inserted else { return }
-    version.told.append(key.value)
-    program.status.report(OutdatedUse(use, version, place, caller(of: use, place)).record)
-  }
-
-  /// Whoever called the function: at its first instruction, the word on top of the stack is the return address.
-  private func caller(of use: FaultRing.Use, _ place: CodePlace) -> Path? {
-    guard place.offset == 0, use.top != 0,
-      let object = program.registry.object(containing: use.top)
-        ?? program.hostObjects.first(where: { $0.contains(use.top) })
-    else { return nil }
-    if object.role == .executable { return ProcessReport.programPath(program).lastComponent }
-    return object.name.isEmpty ? object.path.lastComponent : object.name.withUnsafeBytes { Path(Bytes($0)) }
-  }
-
   // MARK: The server
 
   private func startServer() throws(Errno) -> FaultServer? {
@@ -288,40 +244,19 @@ final class StaleDetector {
 
   /// Told once: from here on nothing is seen in this process.
   func give(up what: StaticString, _ error: Errno) {
-    obstacle = "the kernel forbids it"
-    var text = Text("outdated code is not detected: ")
-    text.append(what)
+    var text = Text(what)
     text.append(": ")
     text.append(error.text)
+    giveUp("the kernel forbids it", text)
+  }
+
+  private func giveUp(_ reason: StaticString, _ detail: Text? = nil) {
+    guard obstacle == nil else { return }
+    obstacle = reason
+    var text = Text("outdated code is not detected: ")
+    if let detail { text.append(detail.bytes) } else { text.append(reason) }
     program.log.warning(text)
   }
 
-  /// A use after the version was given up is news again.
-  func forgetTold(of version: OutdatedVersion) {
-    told.subtract(version.told)
-    version.told = []
-    version.interval = firstInterval
-  }
-
   func runServer() { server?.run() }
-}
-
-/// A debugger, or rr, that follows the process.
-enum Tracer {
-  static var isPresent: Bool {
-    guard let status = try? FileDescriptor.textOfProcess("/proc/self/status") else { return false }
-    return status.withUnsafeBytes { bytes in
-      let text = Bytes(bytes)
-      var start = 0
-      while start < text.count {
-        var end = start
-        while end < text.count, text[end] != 10 { end += 1 }
-        if let line = text.slice(at: UInt64(start), count: UInt64(end - start)), line.hasPrefix("TracerPid:") {
-          return line.suffix(from: 10)?.trimmed != Bytes("0")
-        }
-        start = end + 1
-      }
-      return false
-    }
-  }
 }

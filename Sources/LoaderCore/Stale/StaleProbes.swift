@@ -48,7 +48,12 @@ extension StaleDetector {
   func takeHits(of version: OutdatedVersion) {
     guard let probes = version.probes else { return }
     let now = ClockTime.monotonic()
-    for hit in probes.take() {
+    let (hits, isComplete) = probes.take()
+    if !isComplete {
+      note(version, now)
+      version.awaySince = now
+    }
+    for hit in hits {
       note(version, now)
       version.awaySince = now
       report(

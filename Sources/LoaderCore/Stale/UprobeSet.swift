@@ -21,6 +21,9 @@ final class UprobeSet {
   /// How many functions there is room for.
   let capacity: Int
 
+  /// There were more calls than the rings took, perhaps of a forked child.
+  private var hasLost = false
+
   private static var dataPages: UInt64 { 16 }
   private static var ringSize: UInt64 { (1 + dataPages) * Segments.pageSize }
   /// PERF_ATTR_SIZE_VER1.
@@ -98,11 +101,12 @@ final class UprobeSet {
     }
   }
 
-  /// What was called since, by threads of this process.
-  func take() -> [Hit] {
+  /// What was called since, by threads of this process, and whether more was.
+  func take() -> (hits: [Hit], isComplete: Bool) {
     var hits: [Hit] = []
+    hasLost = false
     for processor in processors where processor.ring != 0 { take(processor.ring, &hits) }
-    return hits
+    return (hits, !hasLost)
   }
 
   /// struct perf_event_mmap_page: data_head at 1024, data_tail at 1032; the data begin on the next page. Records are
@@ -113,10 +117,13 @@ final class UprobeSet {
     let head = ProcessMemory.loadAtomically(at: ring + 1024)
     var tail = ProcessMemory.loadAtomically(at: ring + 1032)
     func word(_ position: UInt64) -> UInt64 { ProcessMemory.load(UInt64.self, at: data + position % size) }
+    // A ring that is full has no room for what comes next, nor for the record that says so (type 2).
+    if head - tail > size - 64 { hasLost = true }
     while tail < head {
       let header = word(tail)
       let length = header >> 48
       guard length >= 8, length <= size else { break }
+      if UInt32(truncatingIfNeeded: header) == 2 { hasLost = true }
       if UInt32(truncatingIfNeeded: header) == 9, length >= 24 {
         let owner = word(tail + 16)
         if Int32(truncatingIfNeeded: owner) == CurrentThread.process {

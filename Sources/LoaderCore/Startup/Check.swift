@@ -1,20 +1,27 @@
-/// `ld-luci.so --check OLD NEW`: Bean's verdict for two files, as the running loader would give it for a program that
-/// uses every export.
+/// `ld-luci.so --check OLD NEW`: Bean's verdict for two files, and what the running loader makes of it with these settings
+/// in a program that uses every export.
 enum Check {
   /// 0 applicable, 1 refused, 2 error.
-  static func run(_ old: Path, _ new: Path, isJSON: Bool) -> (text: Text, code: Int) {
+  static func run(_ old: Path, _ new: Path, _ settings: Settings, isJSON: Bool) -> (text: Text, code: Int) {
     var text = Text()
     do throws(CheckFailure) {
       let before = try copy(old)
       let after = try copy(new)
+      // This process ends soon: giving tens of megabytes back page by page would only keep the answer waiting.
+      _ = (Unmanaged.passRetained(before), Unmanaged.passRetained(after))
       let verdict: Verdict
       do throws(ELFError) { verdict = try compare(before.bytes, after.bytes) } catch {
         // Which of the two it was, the reader of each says.
         let isOld = (try? Binary(before.bytes)) == nil
         throw CheckFailure(LoadError(.malformed(error), isOld ? old : new).message)
       }
-      isJSON ? text.append(json: verdict) : text.append(verdict)
-      return (text, verdict.isApplicable ? 0 : 1)
+      if settings.skipsIdentical, before.bytes == after.bytes {
+        text.append(isJSON ? "{\"verdict\":\"same\"}\n" : "same: the files have the same content\n")
+        return (text, 0)
+      }
+      let isTaken = settings.takes(verdict) && !(settings.refusesLayoutRisks && !verdict.risks.isEmpty)
+      isJSON ? text.append(json: verdict, isTaken: isTaken) : text.append(verdict, isTaken: isTaken)
+      return (text, isTaken ? 0 : 1)
     } catch {
       text.appendVerdictError(error.text, isJSON: isJSON)
       return (text, 2)
@@ -27,7 +34,10 @@ enum Check {
   }
 
   private static func compare(_ old: Bytes, _ new: Bytes) throws(ELFError) -> Verdict {
-    try Bean.compare(old: old, new: new)
+    let before = try Binary(old)
+    let after = try Binary(new, like: before)
+    _ = (Unmanaged.passRetained(before), Unmanaged.passRetained(after))
+    return Bean.compare(old: before, new: after)
   }
 
   private static func copy(_ path: Path) throws(CheckFailure) -> PrivateCopy {
@@ -38,5 +48,15 @@ enum Check {
       text.append(error.text.bytes)
       throw CheckFailure(text)
     }
+  }
+}
+
+extension Settings {
+  /// Whether an update is made, as far as that is up to the two files.
+  func takes(_ verdict: Verdict) -> Bool { binds(verdict) || verdict.hooksTakeState }
+
+  /// The same, with the state where it is.
+  func binds(_ verdict: Verdict) -> Bool {
+    verdict.isAccepted(relaxation: relaxation) || forcesUpdate && verdict.isContentOnly
   }
 }

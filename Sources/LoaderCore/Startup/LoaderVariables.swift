@@ -24,9 +24,15 @@ extension InitialStack {
   }
 
   private mutating func remove(_ names: [StaticString]) {
+    // Most entries begin with a letter that none of the names begins with.
+    var initials: UInt32 = 0
+    for name in names { initials |= InitialStack.initial(name.utf8Start.pointee) }
     environment = environment.filter { pointer in
+      guard initials & InitialStack.initial(ProcessMemory.load(UInt8.self, at: pointer)) != 0 else { return true }
       let entry = ProcessMemory.cString(at: pointer)
       return !names.contains { InitialStack.value(of: $0, in: entry) != nil }
     }
   }
+
+  private static func initial(_ byte: UInt8) -> UInt32 { 1 << UInt32(byte & 31) }
 }

@@ -52,6 +52,8 @@ public struct Gates {
   /// Start and end of each mapping of the loader's heap, as many as the words hold; returns how many it takes.
   public var heapRegions: @convention(c) (UnsafeMutablePointer<UInt64>?, Int) -> Int = { _, _ in 0 }
   public var heapUnlock: @convention(c) () -> Void = {}
+  /// 1: large blocks that are given back are kept for the next that are taken; 0: no longer.
+  public var heapKeep: @convention(c) (Int32) -> Void = { _ in }
 
   public init() {}
 }
@@ -79,6 +81,8 @@ public final class Program {
   /// Whether outdated code still runs; exists with the updater.
   var stale: StaleDetector?
   var helperThread: Int32 = 0
+  /// Where the helper may run once it does; nil: anywhere from the beginning.
+  var helperProcessors: ProcessorSet?
   /// LD_DEBUG; nil where nothing is asked for.
   var trace: DebugTrace?
   let entryStubs = EntryStubs()
@@ -108,8 +112,9 @@ public final class Program {
   var isJudging = false
   /// Before that time (CLOCK_MONOTONIC, nanoseconds) a gate leads on at once.
   var nextLook: UInt64 = 0
-  /// Where signal handlers return to in the host's code; looked for when first needed.
-  lazy var restorers = findRestorers()
+  /// Where signal handlers return to in the host's code, and memory to look for it; see `prepareForSignals`.
+  var restorers: [UInt64] = []
+  var stackRoom: SignalFrame.Room?
   /// Whether the helper thread runs in this process.
   public var hasHelper = false
 

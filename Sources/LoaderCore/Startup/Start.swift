@@ -69,7 +69,7 @@ public enum Start {
     case .help: printAndExit(helpText())
     case .version: printAndExit(Text("ld-luci.so 0.1\n"))
     case .check(let old, let new, let isJSON):
-      let (text, code) = Check.run(Path(old), Path(new), isJSON: isJSON)
+      let (text, code) = Check.run(Path(old), Path(new), situation.settings, isJSON: isJSON)
       write(text.bytes, to: .standardOutput)
       Process.exit(code)
     case .run, .list, .verify: break

@@ -56,19 +56,21 @@ final class NameTable {
   private func enter(_ objects: [LoadedObject], budget: Int) -> Bool {
     var rest = budget
     var skipped = 0
+    let (slots, mask, shift) = (slots, mask, shift)
     for (index, object) in objects.enumerated() {
       if skipped < others.count, others[skipped] == index {
         skipped += 1
         continue
       }
+      let place = UInt64(index) << 21
       object.gnuHash?.forEachHash(below: object.symbols.limit) { symbol, hash in
-        var slot = start(hash)
+        var slot = NameTable.start(hash, shift, mask)
         while rest > 0, slots[slot] != 0 {
           slot = (slot &+ 1) & mask
           rest &-= 1
         }
         if rest > 0, symbol > 0 {
-          slots[slot] = UInt64(hash >> 1) << 33 | UInt64(index) << 21 | UInt64(symbol)
+          slots[slot] = UInt64(hash >> 1) << 33 | place | UInt64(symbol)
         }
       }
     }
@@ -76,9 +78,12 @@ final class NameTable {
   }
 
   @inline(__always)
-  private func start(_ hash: UInt32) -> Int {
-    Int(truncatingIfNeeded: (UInt64(hash >> 1) &* 0x9e37_79b9_7f4a_7c15) >> shift) & mask
+  private static func start(_ hash: UInt32, _ shift: UInt64, _ mask: Int) -> Int {
+    Int(truncatingIfNeeded: (UInt64(hash >> 1) &* 0x9e37_79b9_7f4a_7c15) &>> shift) & mask
   }
+
+  @inline(__always)
+  private func start(_ hash: UInt32) -> Int { NameTable.start(hash, shift, mask) }
 
   /// A walk over the entries of one hash.
   struct Cursor {

@@ -51,18 +51,8 @@ public struct FreeSpace {
 
   /// The occupied ranges of this process, ascending.
   public static func read() throws(Errno) -> [Occupied] {
-    let file = try FileDescriptor.open(Path("/proc/self/maps"))
-    defer { file.close() }
-    var text: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 16384)
-    while true {
-      let result: Result<Int, Errno> = buffer.withUnsafeMutableBytes { memory in
-        do throws(Errno) { return .success(try file.read(into: memory)) } catch { return .failure(error) }
-      }
-      let count = try result.get()
-      if count == 0 { break }
-      text.append(contentsOf: buffer[0..<count])
-    }
+    // A process has at most some ten thousand mappings unless its system's administrator allows it more.
+    let text = try FileDescriptor.textOfProcess("/proc/self/maps", limit: 1 << 30)
     return text.withUnsafeBytes { parse(Bytes($0)) }
   }
 

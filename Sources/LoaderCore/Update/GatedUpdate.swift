@@ -31,6 +31,7 @@ final class GatedUpdate {
 extension Program {
   /// Puts up the gates; on the helper thread, under the lock. False: nobody can come through.
   func gate(_ versions: [NewVersion], _ waiting: WaitingUpdate? = nil) -> Bool {
+    prepareForSignals()
     let changes = SlotWrites(self, versions)
     var chosen = changes.writes.filter { $0.isCall }
     if chosen.isEmpty { chosen = changes.writes.filter { $0.isSymbolic } }
@@ -96,14 +97,7 @@ extension Program {
     guard gatedUpdate != nil, isJudging || nextLook == 0 || ClockTime.monotonic() >= nextLook else {
       return gateStubs.decision(index)
     }
-    // Whoever holds the lock may be at this very work, or in a constructor that takes long: old code meanwhile,
-    // unless nobody may enter it now. So in a signal handler, since what it interrupted may be the C library's
-    // allocator.
-    guard !SignalFrame.mayBeAbove(frame, of: self), takeLockForGate() else { return gateStubs.decision(index) }
-    if lock.isNested {
-      lock.unlock()
-      return gateStubs.decision(index)
-    }
+    guard takeLockForGate(frame) else { return gateStubs.decision(index) }
     let errorNumber = host.errorNumber == 0 ? 0 : ForeignCall.word(host.errorNumber)
     let saved = errorNumber == 0 ? 0 : ProcessMemory.load(Int32.self, at: errorNumber)
     finishGatedUpdate(frame: frame)
@@ -112,10 +106,16 @@ extension Program {
     return gateStubs.decision(index)
   }
 
-  private func takeLockForGate() -> Bool {
-    if lock.tryLock() { return true }
+  /// Whoever holds the lock may be at this very work, or in a constructor that takes long: old code meanwhile, unless
+  /// nobody may enter it now. So in a signal handler, since what it interrupted may be the C library's allocator.
+  private func takeLockForGate(_ frame: UInt64) -> Bool {
+    if lock.tryLock() {
+      if !lock.isNested, !SignalFrame.mayBeAbove(frame, of: self) { return true }
+      lock.unlock()
+      return false
+    }
     // Nor may anybody enter code whose state is being handed over.
-    guard isJudging || gateWaits else { return false }
+    guard isJudging || gateWaits, !SignalFrame.mayBeAbove(frame, of: self) else { return false }
     lock.lock()
     return true
   }

@@ -7,18 +7,20 @@ extension Updater {
     guard program.settings.waitsForLayouts, candidates.contains(where: { $0.hasLayoutRisk }) else {
       return candidates
     }
-    if program.hasKnownHeap, let update = WaitingUpdate(candidates) {
+    let (risky, free) = splitByRisk(candidates)
+    if program.hasKnownHeap, let update = WaitingUpdate(risky) {
       waiting = update
-      return []
+      return free
     }
-    for candidate in candidates where candidate.hasLayoutRisk {
+    for candidate in risky where candidate.hasLayoutRisk {
       var detail = Text()
       detail.appendRisks(candidate.verdict)
       detail.append("; whether any is alive can't be seen here")
       refuse(candidate.shared, UpdateFailure(.incompatible, "layout-risk", detail))
       candidate.discard(room)
     }
-    return candidates.filter { !$0.hasLayoutRisk }
+    let others = risky.filter { !$0.hasLayoutRisk }
+    return free + keepWhole(others, without: risky.filter { $0.hasLayoutRisk }.map { $0.shared })
   }
 
   /// Does what is due. Returns when there is more to do; nil: nothing waits.
@@ -58,7 +60,7 @@ extension Updater {
   /// for something; else one that comes through a gate may find it.
   private func attempt(_ update: WaitingUpdate, frame: UInt64? = nil) {
     // The program may have opened or closed objects since they were bound.
-    if update.isBound { update.versions = update.versions.compactMap { remap($0) } }
+    if update.isBound { update.versions = remapAll(update.versions) }
     let needsProgramThread = program.hasHooks || update.versions.contains { $0.needsProgramThread }
     let (ready, gated) = needsProgramThread ? ([], update.versions) : bind(update.versions)
     update.isBound = gated.isEmpty

@@ -2,18 +2,25 @@ import CKernel
 
 /// From a changed file to a version that only has to be bound and committed.
 extension Updater {
-  /// nil: there is nothing to do (told already), or the file will come again.
-  func prepare(_ shared: SharedObject, _ watcher: FileWatcher?) throws(UpdateFailure) -> NewVersion? {
+  enum Prepared {
+    case candidate(NewVersion)
+    /// There is nothing to do, which was told.
+    case unchanged
+    /// The file will come again.
+    case unsettled
+  }
+
+  func prepare(_ shared: SharedObject, _ watcher: FileWatcher?) throws(UpdateFailure) -> Prepared {
     if program.settings.comparesModificationTime, let mapped = shared.current.status,
       (try? FileDescriptor.status(of: shared.path))?.isModified(since: mapped) == false
     {
       report(.sameTime, shared)
-      return nil
+      return .unchanged
     }
     let copy: PrivateCopy
     do throws(CopyFailure) { copy = try PrivateCopy(of: shared.path) } catch {
       if error == .changed {
-        if watcher?.postpone(id: shared.id) == true { return nil }
+        if watcher?.postpone(id: shared.id) == true { return .unsettled }
         // The next `__luci_update` looks again.
         shared.seen = nil
       }
@@ -24,18 +31,18 @@ extension Updater {
       throw UpdateFailure(.incompatible, refusal.cause, refusal.text)
     }
     try checkNotOverwritten(shared, copy.status)
-    guard let content = shared.current.fileContent else { return nil }
+    guard let content = shared.current.fileContent else { return .unchanged }
     if program.settings.skipsIdentical, content == copy.bytes {
       report(.sameHash, shared)
-      return nil
+      return .unchanged
     }
-    return try examine(shared, copy, content)
+    return .candidate(try examine(shared, copy, content))
   }
 
   /// A file that is mapped itself and was written to in place has changed under the running code: there is nothing
   /// left to compare with, and nothing that could be gone back to.
-  private func checkNotOverwritten(_ shared: SharedObject, _ status: FileStatus) throws(UpdateFailure) {
-    for version in shared.versions where version.privateCopy == nil {
+  func checkNotOverwritten(_ shared: SharedObject, _ status: FileStatus) throws(UpdateFailure) {
+    for version in shared.versions where version.privateCopy == nil && !version.isFileReleased {
       guard let mapped = version.status, mapped.isSameFile(as: status), mapped != status else { continue }
       if mapped.size == status.size, mapped.modifiedSeconds == status.modifiedSeconds,
         mapped.modifiedNanoseconds == status.modifiedNanoseconds
@@ -47,8 +54,8 @@ extension Updater {
     }
   }
 
-  private func examine(_ shared: SharedObject, _ copy: PrivateCopy, _ content: Bytes) throws(UpdateFailure)
-    -> NewVersion?
+  func examine(_ shared: SharedObject, _ copy: PrivateCopy, _ content: Bytes) throws(UpdateFailure)
+    -> NewVersion
   {
     let parsed: ObjectFile
     let newBinary: Binary
@@ -59,7 +66,8 @@ extension Updater {
       let oldBinary: Binary
       if let known = shared.current.binary { oldBinary = known } else { oldBinary = try binary(content) }
       shared.current.binary = oldBinary
-      newBinary = try binary(shared.versions.first { $0.fileContent == copy.bytes }?.fileContent ?? copy.bytes)
+      let bytes = shared.versions.first { $0.fileContent == copy.bytes }?.fileContent ?? copy.bytes
+      newBinary = try binary(bytes, like: oldBinary)
       // Program threads that open libraries change the lists that this reads.
       program.lock.lock()
       let used = UsedSymbols(program, of: shared)
@@ -70,9 +78,7 @@ extension Updater {
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
     }
-    let isBound =
-      verdict.isAccepted(relaxation: program.settings.relaxation)
-      || (program.settings.forcesUpdate && verdict.isContentOnly)
+    let isBound = program.settings.binds(verdict)
     guard isBound || verdict.hooksTakeState else { throw UpdateFailure(verdict) }
     let isLayoutKnown = try checkDebugHash(shared, shared.current.binary?.file ?? parsed, parsed) || !isBound
     if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty, !isLayoutKnown {
@@ -138,8 +144,18 @@ extension Updater {
     return false
   }
 
-  /// A candidate is mapped once more because others that it was bound to were taken out.
-  func remap(_ candidate: NewVersion) -> NewVersion? {
+  /// Candidates are mapped once more because others that they were bound to were taken out.
+  func remapAll(_ candidates: [NewVersion]) -> [NewVersion] {
+    var failed: [SharedObject] = []
+    let remaining = candidates.compactMap { candidate in
+      let again = remap(candidate)
+      if again == nil { failed.append(candidate.shared) }
+      return again
+    }
+    return keepWhole(remaining, without: failed)
+  }
+
+  private func remap(_ candidate: NewVersion) -> NewVersion? {
     guard candidate.isFresh, let copy = candidate.object.privateCopy else { return candidate }
     candidate.discard(room)
     do throws(UpdateFailure) {

@@ -7,6 +7,9 @@ extension Program {
     // From a constructor or a hook: the table of objects is being changed. From a signal handler that interrupted
     // such a call: the same.
     guard let updater, !lock.isHeld else { return 0 }
+    // What a handler has interrupted may be the C library's allocator, whose lock a thread waits for that has one of
+    // Luci's.
+    if SignalFrame.mayBeAbove(frame, of: self) { return 0 }
     updateLock.lock()
     defer { updateLock.unlock() }
     if updateLock.isNested || !usesUpdatePoint || isConfined { return 0 }
@@ -27,9 +30,8 @@ extension Updater {
     let known = objects
     program.lock.unlock()
     lookAtFixed()
-    // What a handler has interrupted may be the C library's allocator.
     let isChanged = known.contains { $0.hasNewFile }
-    guard isChanged || waiting != nil, !SignalFrame.mayBeAbove(frame, of: program) else { return false }
+    guard isChanged || waiting != nil else { return false }
     setBusy(true)
     defer { setBusy(false) }
     let changed = isChanged && settle(known) ? known.filter { $0.takeNewFile() } : []
@@ -37,11 +39,13 @@ extension Updater {
     program.lock.lock()
     defer { program.lock.unlock() }
     let candidates = waitIfNeeded(prepared)
-    return stepWaiting(frame: frame) || apply(candidates)
+    let isApplied = stepWaiting(frame: frame)
+    return apply(candidates) || isApplied
   }
 
   /// On a program thread, under the lock.
   private func apply(_ candidates: [NewVersion]) -> Bool {
+    var refused: [SharedObject] = []
     let loaded = candidates.filter { candidate in
       do throws(UpdateFailure) {
         try program.loadNeeds(of: candidate)
@@ -49,10 +53,11 @@ extension Updater {
       } catch {
         refuse(candidate.shared, error)
         candidate.discard(room)
+        refused.append(candidate.shared)
         return false
       }
     }
-    let (ready, _) = bind(loaded, mayCall: true)
+    let (ready, _) = bind(keepWhole(loaded, without: refused), mayCall: true)
     if ready.isEmpty { return false }
     program.finish(ready)
     reportUpdated(ready)

@@ -20,7 +20,10 @@ extension Program {
     }
     status.programIsReady()
     registerFork()
-    if isEnabled, !usesUpdatePoint { startHelper() }
+    gates.heapKeep(0)
+    if isEnabled {
+      if usesUpdatePoint { prepareForSignals() } else { startHelper() }
+    }
     status.releaseInProgram(hasHelper: hasHelper)
   }
 
@@ -34,7 +37,9 @@ extension Program {
       runningHelperStack = stack
       // Signals are blocked before the thread exists, so that it never gets one of the program's.
       let mask = Signal.block(UInt64.max)
+      helperProcessors = holdOnOneProcessor()
       let result = gates.startHelper(stack + size - 64, 0)
+      helperProcessors?.apply()
       Signal.restore(mask)
       if result > 0 {
         hasHelper = true
@@ -48,6 +53,17 @@ extension Program {
     var text = Text("no updates: the helper thread can't be started: ")
     text.append(failure.text)
     log.warning(text)
+  }
+
+  /// A new thread goes to an idle processor, which must be woken up, and once more when the process ends: more than half
+  /// of what the helper costs a short program. One that may only run where its maker runs waits until that one waits or
+  /// has had its turn, and then takes its freedom back (`runHelper`). Returns where the calling thread may really run.
+  private func holdOnOneProcessor() -> ProcessorSet? {
+    // Under SCHED_FIFO it might wait forever.
+    guard !Scheduling.isFiltered, Scheduling.isShared, let all = ProcessorSet(ofThread: ()), !all.isOne,
+      let one = ProcessorSet(running: ()), one.apply()
+    else { return nil }
+    return all
   }
 
   private func takeHelperStack() -> UInt64? {
@@ -64,6 +80,7 @@ extension Program {
   func reconsiderHelper() {
     guard updater != nil else { return }
     if usesUpdatePoint {
+      prepareForSignals()
       if helperThread != 0 { try? ThreadWake.wake(thread: helperThread) }
     } else if !hasHelper && !isConfined && !isHelperInterrupted {
       startHelper()
@@ -91,6 +108,7 @@ extension Program {
 
   /// The helper thread's whole life.
   public func runHelper() {
+    helperProcessors?.apply()
     log.becomeHelper()
     status.becomeHelper()
     var kept: [FileDescriptor] = []
@@ -179,6 +197,8 @@ extension Program {
     log.afterFork()
     status.afterFork()
     updateLock.abandonAfterFork(by: forkingThread)
+    gates.heapKeep(0)
+    stackRoom?.release()
     updater?.forgetWatches()
     forgetOutdatedText()
     isForked = true

@@ -17,6 +17,8 @@ public final class Updater {
   /// No object is replaced for the time being (`luci pause`); files that changed meanwhile.
   var isPaused = false
   private var postponed: [Int] = []
+  /// See `withUnfinished`.
+  var unfinished: [SharedObject] = []
   private(set) var desk: AskDesk?
 
   init(_ program: Program) {
@@ -24,8 +26,8 @@ public final class Updater {
     debugFiles = DebugFiles(program.settings)
   }
 
-  func binary(_ bytes: Bytes) throws(ELFError) -> Binary {
-    try Binary(bytes, debug: debugFiles?.symbols(for: bytes))
+  func binary(_ bytes: Bytes, like other: Binary? = nil) throws(ELFError) -> Binary {
+    try Binary(bytes, debug: debugFiles?.symbols(for: bytes), like: other)
   }
 
   /// Objects of the program that are watched from now on; under the program's lock.
@@ -47,6 +49,7 @@ public final class Updater {
     program.lock.lock()
     self.isBusy = isBusy
     program.lock.unlock()
+    program.gates.heapKeep(isBusy ? 1 : 0)
   }
 
   /// Objects that dlclose takes out of the process; under the program's lock.
@@ -218,18 +221,6 @@ public final class Updater {
     reportUpdated(ready)
   }
 
-  func prepareAll(_ changed: [SharedObject], _ watcher: FileWatcher?) -> [NewVersion] {
-    var candidates: [NewVersion] = []
-    for shared in withdrawPending(changed) {
-      do throws(UpdateFailure) {
-        if let candidate = try prepare(shared, watcher) { candidates.append(candidate) }
-      } catch {
-        refuse(shared, error)
-      }
-    }
-    return candidates
-  }
-
   /// An update that still waits for a program thread is taken back, and its objects come into this one.
   func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
     program.lock.lock()
@@ -244,12 +235,13 @@ public final class Updater {
   /// The whole batch waits for a program thread.
   private func gate(_ candidates: [NewVersion]) {
     program.nextLook = 0
-    if !program.isConfined, program.gate(candidates) { return }
+    let isConfined = program.isConfined || !ForeignMemory.canBeRead
+    if !isConfined, program.gate(candidates) { return }
     for candidate in candidates {
       report(
         .incompatible, candidate.shared, cause: "program-thread-needed",
         Text(
-          program.isConfined
+          isConfined
             ? "it needs work on a thread of the program, which is confined"
             : "it needs work on a thread of the program, and none calls it through a slot"))
       candidate.discard(room)
@@ -306,10 +298,10 @@ public final class Updater {
         }
       }
       guard let failed else { return (remaining, []) }
-      if isGate { return ([], remaining.compactMap { remap($0) }) }
-      remaining[failed].discard(room)
-      remaining.remove(at: failed)
-      remaining = remaining.compactMap { remap($0) }
+      if isGate { return ([], remapAll(remaining)) }
+      let refused = remaining.remove(at: failed)
+      refused.discard(room)
+      remaining = remapAll(keepWhole(remaining, without: [refused.shared]))
     }
     return ([], [])
   }

@@ -106,6 +106,22 @@ public final class PrivateCopy {
     thread = CurrentThread.id
   }
 
+  /// Of bytes that are in memory; `status`: of the file that they came from, nil: the memory file's own.
+  init(of bytes: Bytes, status: FileStatus?, path: Path) throws(CopyFailure) {
+    let memory = try PrivateCopy.memoryFile(named: path)
+    do throws(CopyFailure) {
+      try PrivateCopy.write(bytes, to: memory)
+      address = try PrivateCopy.seal(memory, size: UInt64(bytes.count))
+      if let status { self.status = status } else { self.status = try PrivateCopy.status(memory) }
+    } catch {
+      memory.close()
+      throw error
+    }
+    size = UInt64(bytes.count)
+    descriptor = memory
+    thread = CurrentThread.id
+  }
+
   deinit {
     Mapping.unmap(address, size)
     // Elsewhere the number may stand for another file.
@@ -178,6 +194,10 @@ public final class PrivateCopy {
       done += UInt64(count)
     }
     return done
+  }
+
+  private static func write(_ bytes: Bytes, to memory: FileDescriptor) throws(CopyFailure) {
+    do throws(Errno) { try memory.writeAll(bytes) } catch { throw .memory(error) }
   }
 
   private static func seal(_ memory: FileDescriptor, size: UInt64) throws(CopyFailure) -> UInt64 {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,6 +35,8 @@ static void *around(void *unused) {
   (void)unused;
   return (void *)stale_around(wait_inside);
 }
+
+static const char *patched(void) { return "callback patched"; }
 
 static const char *volatile handled;
 static void handler(int number) {
@@ -98,6 +101,17 @@ int main(void) {
       printf("handler %s\n", handled);
     } else if (!strcmp(line, "fork")) {
       in_child(0);
+    } else if (!strcmp(line, "patch")) {
+      /* jmp *0(%rip) to a function of ours */
+      unsigned char *code = (unsigned char *)kept->callback, *page = (unsigned char *)((unsigned long)code & ~4095ul);
+      const char *(*target)(void) = patched;
+      mprotect(page, 8192, PROT_READ | PROT_WRITE | PROT_EXEC);
+      memcpy(code, "\xff\x25\0\0\0\0", 6);
+      memcpy(code + 6, &target, sizeof target);
+      mprotect(page, 8192, PROT_READ | PROT_EXEC);
+      printf("patched\n");
+    } else if (!strcmp(line, "drop")) {
+      printf(setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534) ? "kept\n" : "dropped\n");
     } else if (!strcmp(line, "raw fork")) {
       in_child(1);
     }

@@ -54,13 +54,16 @@ struct Subject {
   func start(
     _ start: Start, _ arguments: [String] = [], environment: [String: String] = [:], status: Bool = false
   ) async throws -> RunningProgram {
-    try await prepare(start)
-    var command = [path] + arguments
-    if start == .direct {
-      guard let loader = Luci.loader else { throw Failure(Luci.isMissing) }
-      command.insert(loader, at: 0)
-    }
+    let command = try await command(start) + arguments
     return try RunningProgram(in: workspace, command, environment: environment, status: status)
+  }
+
+  /// What starts it, once it has been prepared.
+  func command(_ start: Start) async throws -> [String] {
+    try await prepare(start)
+    guard start == .direct else { return [path] }
+    guard let loader = Luci.loader else { throw Failure(Luci.isMissing) }
+    return [loader, path]
   }
 
   func outcome(

@@ -101,6 +101,12 @@ final class RunningProgram {
     Set(((try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []).compactMap { Int($0) })
   }
 
+  /// Where a thread may run: Cpus_allowed_list of its status (proc(5)).
+  func processors(ofThread thread: Int) -> String {
+    let lines = Self.text("/proc/\(pid)/task/\(thread)/status").split(separator: "\n")
+    return lines.first { $0.hasPrefix("Cpus_allowed_list:") }.map(String.init) ?? ""
+  }
+
   /// The lines of /proc/PID/maps.
   var mappings: [Substring] { Self.text("/proc/\(pid)/maps").split(separator: "\n") }
 

@@ -6,9 +6,14 @@ struct StaleProgram {
 
   let workspace: Workspace
   let program: RunningProgram
+  /// The process to ask, where the one that was started is another.
+  var target: pid_t
   var library: String { workspace.file(Self.name) }
 
   static let quick = ["LD_DETECT_OUTDATED": "userfaultfd", "LD_DETECT_OUTDATED_DELAY": "0", "LD_RETIRE_TIME": "3"]
+
+  /// Starts a command as a user without rights.
+  static let asNobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
 
   /// - Parameter prefix: a command that starts the program, such as setpriv.
   init(
@@ -27,7 +32,15 @@ struct StaleProgram {
     program = try RunningProgram(
       in: workspace, command + [workspace.file("stale")],
       environment: environment.merging(["LD_STATUS_FORMAT": "json"]) { $1 }, status: true)
+    target = program.pid
     try await program.wait(for: "the program") { $0.lines.contains("ready one") ? true : nil }
+  }
+
+  /// Waits until it answers: not at once after its start.
+  func answers() async throws {
+    try await program.wait(for: "an answer to luci") { _ in
+      try luci(["status", "\(target)"]).status == 0 ? true : nil
+    }
   }
 
   /// A command and its answer.
@@ -39,9 +52,9 @@ struct StaleProgram {
     }
   }
 
-  func update(to version: String = "two") async throws {
+  func update(to version: String = "two", owner: uid_t? = nil) async throws {
     let before = events.count { $0.code == "updated" }
-    try workspace.replace(library, with: workspace.file("\(version)/\(Self.name)"))
+    try workspace.replace(library, with: workspace.file("\(version)/\(Self.name)"), owner: owner)
     try await program.wait(for: "the update") { _ in events.count { $0.code == "updated" } > before ? true : nil }
   }
 
@@ -110,7 +123,7 @@ struct StaleProgram {
     }
   }
 
-  func status() throws -> Status { try Luci.status(of: program.pid) }
+  func status() throws -> Status { try Luci.status(of: target) }
 
   func stale(_ expected: String) async throws {
     try await program.wait(for: "stale: \(expected)") { _ in try status().stale == expected ? true : nil }

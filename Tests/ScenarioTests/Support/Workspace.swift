@@ -27,9 +27,10 @@ final class Workspace {
   // MARK: Replacing files
 
   /// A new file takes the place of the old one, as dpkg and careful linkers do it.
-  func replace(_ target: String, with source: String) throws {
+  func replace(_ target: String, with source: String, owner: uid_t? = nil) throws {
     let complete = unused("\((target as NSString).lastPathComponent).dpkg-new")
     try FileManager.default.copyItem(atPath: source, toPath: complete)
+    if let owner { chown(complete, owner, owner) }
     try rename(complete, over: target)
   }
 

@@ -4,6 +4,7 @@ typedef void CURL;
 extern int curl_global_init(long);
 extern CURL *curl_easy_init(void);
 extern int curl_easy_setopt(CURL *, int, ...);
+extern void curl_easy_cleanup(CURL *);
 extern int curl_easy_perform(CURL *);
 extern int curl_easy_getinfo(CURL *, int, ...);
 
@@ -28,6 +29,8 @@ static size_t take(char *bytes, size_t size, size_t count, void *argument) {
   for (size_t i = 0; i < size * count; i++) body->sum += (unsigned char)bytes[i];
   return size * count;
 }
+
+static void let_go(void *context) { curl_easy_cleanup(context); }
 
 static int use(void **context, unsigned long round) {
   struct body body = {0};

@@ -14,6 +14,7 @@ extern int gnutls_anon_allocate_server_credentials(credentials *);
 extern int gnutls_anon_allocate_client_credentials(credentials *);
 extern int gnutls_anon_set_server_known_dh_params(credentials, int);
 extern void gnutls_transport_set_int2(gnutls_session_t, int, int);
+extern void gnutls_transport_get_int2(gnutls_session_t, int *, int *);
 extern ssize_t gnutls_record_send(gnutls_session_t, const void *, size_t);
 extern ssize_t gnutls_record_recv(gnutls_session_t, void *, size_t);
 
@@ -55,6 +56,18 @@ static struct pair *connection(void) {
   return pair;
 }
 
+static void end(struct pair *pair) {
+  for (int i = 0, in, out; i < 2; i++) {
+    gnutls_session_t session = i == 0 ? pair->server : pair->client;
+    gnutls_transport_get_int2(session, &in, &out);
+    gnutls_deinit(session);
+    close(in);
+  }
+  free(pair);
+}
+
+static void let_go(void *context) { end(context); }
+
 static int use(void **context, unsigned long round) {
   char text[64], got[64] = "";
   /* A connection that lives on, and one for the moment. */
@@ -67,15 +80,6 @@ static int use(void **context, unsigned long round) {
     wrong |= gnutls_record_send(pairs[i]->client, text, (size_t)size) != size;
     wrong |= gnutls_record_recv(pairs[i]->server, got, sizeof got) != size || strcmp(text, got) != 0;
   }
-  if (pairs[1]) {
-    extern void gnutls_transport_get_int2(gnutls_session_t, int *, int *);
-    for (int i = 0, in, out; i < 2; i++) {
-      gnutls_session_t end = i == 0 ? pairs[1]->server : pairs[1]->client;
-      gnutls_transport_get_int2(end, &in, &out);
-      gnutls_deinit(end);
-      close(in);
-    }
-    free(pairs[1]);
-  }
+  if (pairs[1]) end(pairs[1]);
   return wrong;
 }

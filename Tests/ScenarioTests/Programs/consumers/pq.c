@@ -23,6 +23,8 @@ static int prepare(int argc, char **argv) {
   return failed;
 }
 
+static void let_go(void *context) { PQfinish(context); }
+
 static int use(void **context, unsigned long round) {
   char number[32];
   const char *const values[] = {number};

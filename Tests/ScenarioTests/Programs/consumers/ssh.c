@@ -18,6 +18,8 @@ static int prepare(int argc, char **argv) {
   return ssh_init();
 }
 
+static void let_go(void *context) { ssh_free(context); }
+
 static int use(void **context, unsigned long round) {
   unsigned port = (unsigned)(round % 60000 + 1), seen = 0;
   ssh_key key = NULL, again = NULL;

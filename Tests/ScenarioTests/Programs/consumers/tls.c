@@ -66,6 +66,14 @@ struct client {
   int socket;
 };
 
+static void let_go(void *context) {
+  struct client *client = context;
+  SSL_shutdown(client->ssl);
+  SSL_free(client->ssl);
+  close(client->socket);
+  free(client);
+}
+
 static int use(void **context, unsigned long round) {
   struct client *client = *context;
   char request[64], answer[64];
@@ -81,10 +89,7 @@ static int use(void **context, unsigned long round) {
   int wrong = SSL_write(client->ssl, request, size) != size || SSL_read(client->ssl, answer, sizeof answer) != size;
   for (int i = 0; i < size; i++) wrong |= (answer[i] ^ 1) != request[i];
   if (wrong || round % 100 == 99) {
-    SSL_shutdown(client->ssl);
-    SSL_free(client->ssl);
-    close(client->socket);
-    free(client);
+    let_go(client);
     *context = NULL;
   }
   return wrong;

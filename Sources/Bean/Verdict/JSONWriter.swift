@@ -1,5 +1,3 @@
-import Bean
-
 /// Writes one JSON document (RFC 8259) into a `Text`, commas included.
 public struct JSONWriter {
   public var text = Text()
@@ -42,10 +40,6 @@ public struct JSONWriter {
     separate()
     text.append(jsonString: string)
   }
-  public mutating func value(_ string: String) {
-    separate()
-    Array(string.utf8).withUnsafeBytes { text.append(jsonString: Bytes($0)) }
-  }
   public mutating func value(_ number: Int) {
     separate()
     text.append(decimal: number)
@@ -63,10 +57,6 @@ public struct JSONWriter {
     key(name)
     value(string)
   }
-  public mutating func field(_ name: StaticString, _ string: String) {
-    key(name)
-    value(string)
-  }
   public mutating func field(_ name: StaticString, _ number: Int) {
     key(name)
     value(number)
@@ -74,16 +64,5 @@ public struct JSONWriter {
   public mutating func field(_ name: StaticString, _ flag: Bool) {
     key(name)
     value(flag)
-  }
-  public mutating func field(_ name: StaticString, hex number: UInt64) {
-    key(name)
-    value("0x" + String(number, radix: 16))
-  }
-
-  /// Text that is JSON already.
-  public mutating func field(_ name: StaticString, json: Text) {
-    key(name)
-    separate()
-    text.append(json.bytes)
   }
 }

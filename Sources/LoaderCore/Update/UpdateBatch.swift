@@ -1,0 +1,80 @@
+/// Files that changed together become one update: objects of which one needs the other go over together, or none of
+/// them does. A package's libraries rely on each other in ways that neither symbols nor versions show.
+extension Updater {
+  /// Files of `changed` that can be taken, and with them those that had to wait for one of these.
+  func prepareAll(_ changed: [SharedObject], _ watcher: FileWatcher?) -> [NewVersion] {
+    var candidates: [NewVersion] = []
+    var refused: [SharedObject] = []
+    for shared in withUnfinished(withdrawPending(changed)) {
+      do throws(UpdateFailure) {
+        switch try prepare(shared, watcher) {
+        case .candidate(let candidate): candidates.append(candidate)
+        case .unchanged: break
+        case .unsettled: refused.append(shared)
+        }
+      } catch {
+        refuse(shared, error)
+        refused.append(shared)
+      }
+    }
+    return keepWhole(candidates, without: refused)
+  }
+
+  /// Objects that could not go over because of others, and these: a new file of one of them is a chance for all.
+  private func withUnfinished(_ changed: [SharedObject]) -> [SharedObject] {
+    guard changed.contains(where: { isUnfinished($0) }) else { return changed }
+    defer { unfinished = [] }
+    return changed
+      + unfinished.filter { object in !object.isGone && !changed.contains { $0 === object } }
+  }
+
+  private func isUnfinished(_ shared: SharedObject) -> Bool { unfinished.contains { $0 === shared } }
+
+  /// The candidates but for those that hang together with an object that stays as it is, directly or through others.
+  func keepWhole(_ candidates: [NewVersion], without refused: [SharedObject]) -> [NewVersion] {
+    var remaining = candidates
+    var torn = refused
+    var next = 0
+    while next < torn.count {
+      let cause = torn[next]
+      next += 1
+      for index in remaining.indices.reversed() where remaining[index].shared.hangsTogether(with: cause) {
+        let candidate = remaining.remove(at: index)
+        var detail = Text()
+        detail.append(printable: cause.name)
+        detail.append(", which changed together with it, stays as it is")
+        refuse(candidate.shared, UpdateFailure(.incompatible, "dependency-refused", detail))
+        candidate.discard(room)
+        torn.append(candidate.shared)
+      }
+    }
+    if torn.count > refused.count {
+      for shared in torn where !isUnfinished(shared) { unfinished.append(shared) }
+    }
+    return remaining
+  }
+
+  /// Those that have a layout risk or hang together with one that has, and the others.
+  func splitByRisk(_ candidates: [NewVersion]) -> (waiting: [NewVersion], free: [NewVersion]) {
+    var waiting = candidates.filter { $0.hasLayoutRisk }
+    var free = candidates.filter { !$0.hasLayoutRisk }
+    var next = 0
+    while next < waiting.count {
+      let reason = waiting[next].shared
+      next += 1
+      for index in free.indices.reversed() where free[index].shared.hangsTogether(with: reason) {
+        waiting.append(free.remove(at: index))
+      }
+    }
+    return (waiting, free)
+  }
+}
+
+extension SharedObject {
+  /// One of the two needs the other.
+  func hangsTogether(with other: SharedObject) -> Bool { needs(other) || other.needs(self) }
+
+  private func needs(_ other: SharedObject) -> Bool {
+    current.dependencies.contains { $0 === other.current || $0.identity === other }
+  }
+}
