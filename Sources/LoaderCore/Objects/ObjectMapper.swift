@@ -81,7 +81,8 @@ public enum ObjectMapper {
     var mapped = start
     if load.fileSize > 0 {
       let size = ((fileEnd + mask) & ~mask) - start
-      if load.isWritable, size <= largestRead {
+      // Valgrind takes a file for a library when it is mapped for execution and for writing, and reads its symbols then.
+      if load.isWritable, size <= largestRead, luci_on_valgrind() == 0 {
         try read(load, start: start, size: size, protection, file)
       } else {
         _ = try Mapping.file(file, offset: load.fileOffset & ~mask, size, protection, at: start)
