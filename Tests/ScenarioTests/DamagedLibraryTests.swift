@@ -46,8 +46,11 @@ struct DamagedLibraryTests {
     let (seen, ending) = try await run([loader] + command)
     if case .exit(let code) = ending {
       if code == 127 {
-        #expect(seen.errors.split(separator: "\n").count == 1, "damage \(index): \(seen)")
-        #expect(seen.errors.contains(command[0]), "damage \(index): \(seen)")
+        // What Luci finds when the C library is up already is left to the system's loader, after a warning.
+        let lines = seen.errors.split(separator: "\n")
+        let isHandedOver = lines.first?.hasSuffix("; the program runs without Luci") == true
+        #expect(lines.count == (isHandedOver ? 2 : 1), "damage \(index): \(seen)")
+        #expect(seen.errors.contains(isHandedOver ? "libhostile.so" : command[0]), "damage \(index): \(seen)")
       }
       return
     }

@@ -34,6 +34,7 @@ struct ManyUpdatesTests {
     ]
     let subject = Subject.compiled(in: workspace, "children.c", name: "children", flags: ["-lcounter", "-pthread"])
     let program = try await subject.start(start, [], environment: ["LD_SETTLE_TIME": "5"], status: true)
+    try await program.wait(for: "the first version") { $0.lines.isEmpty ? nil : true }
     for update in 1...20 {
       let name = update % 2 == 1 ? "two" : "one"
       try workspace.replace(workspace.file(Counter.name), with: versions[update % 2])

@@ -57,6 +57,12 @@ struct ProcessReport {
     return result
   }
 
+  /// What tells whether an object's newest file was taken. One that changed while updates are paused has not been
+  /// looked at.
+  private static func isAboutFile(_ event: StatusEvent) -> Bool {
+    event != .reusedOutdated && event != .sameHash && event != .updatesDisabled
+  }
+
   private static func describe(
     _ shared: SharedObject, _ outdated: [OutdatedVersion], _ program: Program, _ now: UInt64
   ) -> Text {
@@ -71,9 +77,7 @@ struct ProcessReport {
       fields.add("since", time: update.time)
     }
     fields.add("pending", program.updater?.isPending(shared) ?? false)
-    if let last = ledger.last(of: shared.path, where: { $0.event != .reusedOutdated && $0.event != .sameHash }),
-      last.event != .updated
-    {
+    if let last = ledger.last(of: shared.path, where: { isAboutFile($0.event) }), last.event != .updated {
       var refusal = JSONFields()
       refusal.add("reason", last.event.reason)
       refusal.add("code", last.event.code)
