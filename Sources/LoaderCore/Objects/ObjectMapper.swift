@@ -101,7 +101,7 @@ public enum ObjectMapper {
   private static var largestRead: UInt64 { 16 << 20 }
 
   /// Writable pages are read into memory instead of being mapped: nearly all are written to by relocations at once, and
-  /// a page that is read is cheaper than one that is mapped, found read-only and copied (14 to 30 % less time for 1 to
+  /// a page that is read is cheaper than one that is mapped, found read-only and copied (10 to 14 % less time for 1 to
   /// 98 pages). And state, which outlives the file, is no mapping of a deleted file then.
   private static func read(
     _ load: LoadSegment, start: UInt64, size: UInt64, _ protection: Mapping.Protection, _ file: FileDescriptor
