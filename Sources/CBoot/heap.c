@@ -1,7 +1,7 @@
 /* The loader's heap: size classes with free lists, cut from mappings of their own. Small and simple on purpose:
    what is allocated at start-up mostly stays. An update's comparison takes large blocks and gives them back, again and
-   again: these are kept until its end (luci_heap_keep), since each would cost page faults anew, and so would each munmap(2), for
-   which the program's own page faults have to wait. One lock; it is held for a few instructions, and around fork(2)
+   again: these are kept until its end (luci_heap_keep), since each would cost page faults anew, and each munmap(2)
+   makes the program's own page faults wait. One lock; it is held for a few instructions, and around fork(2)
    (luci_heap_lock). */
 #include "CBoot.h"
 

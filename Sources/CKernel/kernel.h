@@ -111,7 +111,6 @@ LUCI_INLINE int luci_on_valgrind(void) {
   return result != 0;
 }
 
-/* The micro-architecture level of the x86-64 psABI, 1 to 4: what processor and kernel together allow. */
 /* The word at the thread pointer: its own address, in every C library (psABI, "Thread-Local Storage", variant II). */
 LUCI_INLINE uintptr_t luci_thread_block(void) {
   uintptr_t block;
@@ -119,6 +118,7 @@ LUCI_INLINE uintptr_t luci_thread_block(void) {
   return block;
 }
 
+/* The micro-architecture level of the x86-64 psABI, 1 to 4: what processor and kernel together allow. */
 LUCI_INLINE int luci_processor_level(void) {
   const uint32_t v2 = 1u << 0 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23; /* SSE3 SSSE3 CX16 SSE4.1/2 POPCNT */
   const uint32_t v3 = 1u << 12 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29;          /* FMA MOVBE OSXSAVE AVX F16C */
