@@ -87,13 +87,7 @@ extension Updater {
     do throws(ELFError) {
       let old: Binary
       if let known = shared.current.binary { old = known } else { old = try binary(own) }
-      let new = try binary(content, like: old)
-      program.lock.lock()
-      let used = UsedSymbols(program, of: shared)
-      program.lock.unlock()
-      return Bean.compare(
-        old: old, new: new, countsChangesForCallers: program.settings.checksDependencies
-      ) { used.contains($0, $1) }
+      return verdict(shared, old, try binary(content, like: old))
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
     }

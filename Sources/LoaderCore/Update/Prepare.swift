@@ -54,6 +54,17 @@ extension Updater {
     }
   }
 
+  /// Bean's verdict for this process: with its settings, and the exports that something here uses.
+  func verdict(_ shared: SharedObject, _ old: Binary, _ new: Binary) -> Verdict {
+    // Program threads that open libraries change the lists that this reads.
+    program.lock.lock()
+    let used = UsedSymbols(program, of: shared)
+    program.lock.unlock()
+    return Bean.compare(old: old, new: new, countsChangesForCallers: program.settings.checksDependencies) {
+      used.contains($0, $1)
+    }
+  }
+
   func examine(_ shared: SharedObject, _ copy: PrivateCopy, _ content: Bytes) throws(UpdateFailure)
     -> NewVersion
   {
@@ -68,13 +79,7 @@ extension Updater {
       shared.current.binary = oldBinary
       let bytes = shared.versions.first { $0.fileContent == copy.bytes }?.fileContent ?? copy.bytes
       newBinary = try binary(bytes, like: oldBinary)
-      // Program threads that open libraries change the lists that this reads.
-      program.lock.lock()
-      let used = UsedSymbols(program, of: shared)
-      program.lock.unlock()
-      verdict = Bean.compare(
-        old: oldBinary, new: newBinary, countsChangesForCallers: program.settings.checksDependencies
-      ) { used.contains($0, $1) }
+      verdict = self.verdict(shared, oldBinary, newBinary)
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
     }
