@@ -19,6 +19,8 @@ public final class SharedObject {
     let detail: [UInt8]
   }
   var refusal: Refusal?
+  /// While its file settles; the helper's.
+  var foresight: Foresight?
 
   public init(id: Int, _ first: LoadedObject) {
     self.id = id

@@ -62,6 +62,7 @@ public final class Updater {
     // The copy may be half changed: left as it is.
     if let desk { _ = Unmanaged.passRetained(desk) }
     desk = nil
+    dropForesight()
     isPaused = false
     watched = 0
     isBusy = false
@@ -114,6 +115,7 @@ public final class Updater {
   /// The helper's main loop. It ends where waiting fails, and where updates are left to `__luci_update`.
   func run(_ watcher: FileWatcher) {
     watchFixed(watcher)
+    watcher.tellsCalm = true
     openDesk()
     watcher.alsoWaitsFor = desk?.channel.requests
     while true {
@@ -132,7 +134,10 @@ public final class Updater {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
         reportFixed(batch.changed)
+        for id in batch.vanished where id < all.count { all[id].foresight = nil }
         desk?.serve()
+        let calm = batch.calm.filter { $0 < all.count }.map { all[$0] }
+        if !calm.isEmpty { foresee(calm) }
         let changed = takeChanged(batch.changed.filter { $0 < all.count }.map { all[$0] })
         if !changed.isEmpty { update(changed, watcher) }
       } catch {
@@ -166,6 +171,7 @@ public final class Updater {
     let new = changed.filter { object in !postponed.contains { $0 === object } }
     postponed += new
     if isPaused {
+      for shared in changed { shared.foresight = nil }
       for shared in new { report(.updatesDisabled, shared, cause: "paused") }
       return []
     }
