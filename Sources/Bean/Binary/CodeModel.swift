@@ -13,6 +13,7 @@ final class CodeModel {
     functions = binary.code.functions
     references = binary.code.references
     image = binary.file.image
+    next = functions.firstIndex { !$0.isLinkage } ?? 0
   }
 
   /// Functions on each side that are tried: so many may have been added or removed at a place.

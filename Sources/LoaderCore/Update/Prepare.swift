@@ -132,6 +132,7 @@ extension Updater {
     if givesImages { VersionImage.keep(shared.current) }
     if isBound, let known = shared.version(with: copy.bytes, ownsState: verdict.newOwnsState) {
       try checkHomes(of: known, shared.current, verdict)
+      known.binary = newBinary
       return NewVersion(
         shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false,
         isLayoutKnown: isLayoutKnown)

@@ -16,6 +16,8 @@ struct SlotWrites {
   }
 
   let pairs: [NewVersion]
+  /// Of the versions that are being replaced: nearly every slot leads to none of them.
+  private let ranges: [AddressRange]
   private(set) var writes: [Write] = []
   /// Objects whose RELRO holds slots.
   private(set) var protected: [LoadedObject] = []
@@ -26,6 +28,7 @@ struct SlotWrites {
 
   init(_ program: Program, _ pairs: [NewVersion]) {
     self.pairs = pairs
+    ranges = pairs.map { $0.old.memoryRange }
     scope = program.settings.keepsChangedPointers ? nil : program.scope
     let followsAll = program.settings.relocatesOutdated
     for object in program.registry.objects where followsAll || isCurrent(object) { collect(from: object) }
@@ -38,7 +41,10 @@ struct SlotWrites {
     object.identity.map { $0.current === object } ?? true && !pairs.contains { $0.old === object }
   }
 
-  private func pair(owning address: UInt64) -> NewVersion? { pairs.first { $0.old.contains(address) } }
+  private func pair(owning address: UInt64) -> NewVersion? {
+    for index in ranges.indices where ranges[index].contains(address) { return pairs[index] }
+    return nil
+  }
 
   /// The slots of `object` that lead into a version that is being replaced.
   private mutating func collect(from object: LoadedObject) {

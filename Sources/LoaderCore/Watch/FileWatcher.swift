@@ -114,7 +114,11 @@ public final class FileWatcher {
       var batch = finish(settling.takeReady(at: now))
       if tellsCalm { batch.calm = settling.takeCalm(at: now).filter { objects[$0]?.isWritten == true } }
       if !batch.isEmpty { return batch }
-      if let deadline, now >= deadline { return WatchBatch() }
+      if let deadline, now >= deadline {
+        // Whose next deadline is always past would never hear of a change.
+        try look()
+        return WatchBatch()
+      }
       let isPausing = now < pauseEnd
       var end = FileWatcher.earlier(settling.deadline, deadline)
       if tellsCalm { end = FileWatcher.earlier(end, settling.calmDeadline) }
