@@ -74,7 +74,7 @@ public struct CodeTable {
       // Where what follows is in the file as well, the last instructions are decoded as quickly as the others.
       let ahead = file.image.bytes(
         at: function.range.start, count: function.range.count &+ UInt64(QuickInstruction.window))
-      // An entry of the PLT is decoded sooner than found: their order is another one with every new symbol.
+      // An entry of the PLT is decoded sooner than found: their order may be quite another one.
       if let model, function.source != .plt, copy(function, bytes, context, model) { continue }
       decode(bytes, ahead ?? bytes, function, context)
     }

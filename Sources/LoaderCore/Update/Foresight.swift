@@ -68,6 +68,26 @@ extension Updater {
     return known
   }
 
+  /// What is known of a version in use is of use for the next update if that comes soon (10 s). Later it is found out
+  /// again while the file settles, and until then its memory, about once the file's size, is the program's. Returns when
+  /// there is something to give back.
+  func releaseBinaries(_ all: [SharedObject]) -> UInt64? {
+    guard let due = releaseDue else { return nil }
+    if ClockTime.monotonic() < due { return due }
+    program.lock.lock()
+    defer { program.lock.unlock() }
+    // These look at them once more when they are made.
+    if waiting != nil || program.gatedUpdate != nil {
+      releaseDue = ClockTime.monotonic() + Updater.releaseTime
+      return releaseDue
+    }
+    for shared in all where shared.foresight == nil { shared.current.binary = nil }
+    releaseDue = nil
+    return nil
+  }
+
+  static var releaseTime: UInt64 { 10_000_000_000 }
+
   /// In a forked child, or as the helper ends: descriptors are those of its table. What the child has a copy of may be
   /// half changed, and is left as it is.
   func dropForesight() {

@@ -20,6 +20,8 @@ public final class Updater {
   /// See `withUnfinished`.
   var unfinished: [SharedObject] = []
   private(set) var desk: AskDesk?
+  /// See `releaseBinaries`; CLOCK_MONOTONIC, nanoseconds.
+  var releaseDue: UInt64?
 
   init(_ program: Program) {
     self.program = program
@@ -129,7 +131,8 @@ public final class Updater {
         watched += 1
       }
       do throws(Errno) {
-        let batch = try watcher.waitForBatch(until: earliest(stepWaiting(), program.stale?.step(all)))
+        let due = earliest(releaseBinaries(all), earliest(stepWaiting(), program.stale?.step(all)))
+        let batch = try watcher.waitForBatch(until: due)
         for id in batch.unwatched where id < all.count {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
@@ -140,6 +143,7 @@ public final class Updater {
         if !calm.isEmpty { foresee(calm) }
         let changed = takeChanged(batch.changed.filter { $0 < all.count }.map { all[$0] })
         if !changed.isEmpty { update(changed, watcher) }
+        if !changed.isEmpty || !calm.isEmpty { releaseDue = ClockTime.monotonic() + Updater.releaseTime }
       } catch {
         var text = Text("no further updates: waiting for changes failed: ")
         text.append(error.text)
