@@ -18,6 +18,8 @@ struct SlotWrites {
   let pairs: [NewVersion]
   /// Of the versions that are being replaced: nearly every slot leads to none of them.
   private let ranges: [AddressRange]
+  /// Some of these have state of their own.
+  private let bringsState: Bool
   private(set) var writes: [Write] = []
   /// Objects whose RELRO holds slots.
   private(set) var protected: [LoadedObject] = []
@@ -29,6 +31,7 @@ struct SlotWrites {
   init(_ program: Program, _ pairs: [NewVersion]) {
     self.pairs = pairs
     ranges = pairs.map { $0.old.memoryRange }
+    bringsState = pairs.contains { $0.isMigrated }
     scope = program.settings.keepsChangedPointers ? nil : program.scope
     let followsAll = program.settings.relocatesOutdated
     for object in program.registry.objects where followsAll || isCurrent(object) { collect(from: object) }
@@ -127,7 +130,7 @@ struct SlotWrites {
   private mutating func considerVariable(
     _ relocation: Relocation, _ symbol: Symbol, _ slot: UInt64, _ value: UInt64, of object: LoadedObject
   ) {
-    guard !isOwnVersion, !symbol.isLocal,
+    guard bringsState, !isOwnVersion, !symbol.isLocal,
       let pair = pairs.first(where: { $0.isMigrated && $0.old.stateOwner.contains(value) }),
       let bytes = object.symbols.name(of: symbol)
     else { return }
