@@ -34,6 +34,9 @@ import Testing
       Self.library(entries: "\"table\", one, two"), Self.library(entries: "\"table\", one, 0"))
     #expect(verdict.accepted, "\(verdict.text)")
     #expect(verdict.pointers.count == 1)
+    var report = Text()
+    report.append(verdict)
+    #expect(String(decoding: report.bytes, as: UTF8.self).contains("pointers: 1 initial value is another one"))
   }
 
   @Test func functionThatIsNew() throws {
