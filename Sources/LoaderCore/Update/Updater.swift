@@ -272,6 +272,10 @@ public final class Updater {
         detail.append("; ")
         detail.appendVariables(version.verdict)
       }
+      if !version.verdict.pointers.isEmpty {
+        detail.append("; ")
+        detail.appendPointers(version.verdict)
+      }
       if version.hasLayoutRisk {
         var risks = Text()
         risks.appendRisks(version.verdict)
