@@ -28,6 +28,10 @@ struct SlotWrites {
   }
 
   let pairs: [NewVersion]
+  /// Of the versions that are being replaced: nearly every slot leads to none of them.
+  private let ranges: [AddressRange]
+  /// Some of these have state of their own.
+  private let bringsState: Bool
   private(set) var writes: [Write] = []
   /// Objects whose RELRO holds slots.
   private(set) var protected: [LoadedObject] = []
@@ -38,6 +42,8 @@ struct SlotWrites {
 
   init(_ program: Program, _ pairs: [NewVersion]) {
     self.pairs = pairs
+    ranges = pairs.map { $0.old.memoryRange }
+    bringsState = pairs.contains { $0.isMigrated }
     scope = program.settings.keepsChangedPointers ? nil : program.scope
     let followsAll = program.settings.relocatesOutdated
     for object in program.registry.objects where followsAll || isCurrent(object) { collect(from: object) }
@@ -53,7 +59,10 @@ struct SlotWrites {
     object.identity.map { $0.current === object } ?? true && !pairs.contains { $0.old === object }
   }
 
-  private func pair(owning address: UInt64) -> NewVersion? { pairs.first { $0.old.contains(address) } }
+  private func pair(owning address: UInt64) -> NewVersion? {
+    for index in ranges.indices where ranges[index].contains(address) { return pairs[index] }
+    return nil
+  }
 
   /// The slots of `object` that lead into a version that is being replaced.
   private mutating func collect(from object: LoadedObject) {
@@ -136,7 +145,7 @@ struct SlotWrites {
   private mutating func considerVariable(
     _ relocation: Relocation, _ symbol: Symbol, _ slot: UInt64, _ value: UInt64, of object: LoadedObject
   ) {
-    guard !isOwnVersion, !symbol.isLocal,
+    guard bringsState, !isOwnVersion, !symbol.isLocal,
       let pair = pairs.first(where: { $0.isMigrated && $0.old.stateOwner.contains(value) }),
       let bytes = object.symbols.name(of: symbol)
     else { return }
