@@ -1,4 +1,4 @@
-import Bean
+@testable import Bean
 import Testing
 
 /// Single encodings whose fields are known by the manual, the odd ones above all.
