@@ -114,7 +114,8 @@ extension PrivateCopy {
     while done < bytes.count {
       guard let count = try? buffer.fill(from: file, at: 0), count > 0 else { return false }
       let isSame = buffer.withUnsafeBytes { part in
-        bytes.slice(at: UInt64(done), count: UInt64(count)) == Bytes(UnsafeRawBufferPointer(rebasing: part[0..<count]))
+        bytes.slice(at: UInt64(done), count: UInt64(count))
+          == Bytes(UnsafeRawBufferPointer(rebasing: part[0..<count]))
       }
       if !isSame { return false }
       done += count
