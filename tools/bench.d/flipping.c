@@ -86,7 +86,8 @@ int main(int argc, char **argv) {
     }
     /* Others of the burst may have run before it, and nothing comes after it. */
     for (;;) {
-      const int version = next(from[0], current == last ? 2 : 100, &time);
+      /* Two minutes: with 30 threads that want to run, Luci's may have to wait for its turn for longer than 10 s. */
+      const int version = next(from[0], current == last ? 2 : 1200, &time);
       if (version == 0 && current == last) break;
       if (version == 0) {
         fprintf(stderr, "flipping: burst %d: version %d runs, not %d, seed %d\n", burst, current, last, getpid());
