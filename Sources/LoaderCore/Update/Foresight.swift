@@ -1,7 +1,7 @@
 import CKernel
 
-/// What was found out about a changed file while it settled, a time that is long enough for most comparisons. It counts
-/// only if, when that time is over, the file still has these bytes and the same version runs.
+/// What was found out about a changed file while it settled, a time that is long enough for most comparisons. It
+/// counts only if, when that time is over, the file still has these bytes and the same version runs.
 final class Foresight {
   /// The version that it was compared with.
   let old: LoadedObject
@@ -19,6 +19,7 @@ final class Foresight {
 /// What Bean says of a new file.
 struct Examination {
   let parsed: ObjectFile
+  let old: Binary
   let binary: Binary
   let verdict: Verdict
   /// Exports that would be missed, and whether anything used them.
@@ -32,8 +33,8 @@ struct MissedExport {
 }
 
 extension Updater {
-  /// Looks at files that have changed and may be at rest. Nothing is told of what is found: it is found again, or holds
-  /// still, when they have settled.
+  /// Looks at files that have changed and may be at rest. Nothing is told of what is found: it is found again, or
+  /// holds still, when they have settled.
   func foresee(_ changed: [SharedObject]) {
     program.updateLock.lock()
     defer { program.updateLock.unlock() }
@@ -69,8 +70,8 @@ extension Updater {
   }
 
   /// What is known of a version in use is of use for the next update if that comes soon (10 s). Later it is found out
-  /// again while the file settles, and until then its memory, about once the file's size, is the program's. Returns when
-  /// there is something to give back.
+  /// again while the file settles, and until then its memory, about once the file's size, is the program's. Returns
+  /// when there is something to give back.
   func releaseBinaries(_ all: [SharedObject]) -> UInt64? {
     guard let due = releaseDue else { return nil }
     if ClockTime.monotonic() < due { return due }
@@ -88,8 +89,8 @@ extension Updater {
 
   static var releaseTime: UInt64 { 10_000_000_000 }
 
-  /// In a forked child, or as the helper ends: descriptors are those of its table. What the child has a copy of may be
-  /// half changed, and is left as it is.
+  /// In a forked child, or as the helper ends: descriptors are those of its table. What the child has a copy of may
+  /// be half changed, and is left as it is.
   func dropForesight() {
     for shared in objects {
       if let known = shared.foresight { _ = Unmanaged.passRetained(known) }
@@ -113,9 +114,9 @@ extension PrivateCopy {
     var done = 0
     while done < bytes.count {
       guard let count = try? buffer.fill(from: file, at: 0), count > 0 else { return false }
-      let isSame = buffer.withUnsafeBytes { part in
-        bytes.slice(at: UInt64(done), count: UInt64(count))
-          == Bytes(UnsafeRawBufferPointer(rebasing: part[0..<count]))
+      let isSame = buffer.withUnsafeBytes { (part) in
+        let read = Bytes(UnsafeRawBufferPointer(rebasing: part[0..<count]))
+        return bytes.slice(at: UInt64(done), count: UInt64(count)) == read
       }
       if !isSame { return false }
       done += count

@@ -107,7 +107,7 @@ extension Updater {
       let bytes = shared.versions.first { $0.fileContent == new }?.fileContent ?? new
       let newBinary = try binary(bytes, like: oldBinary)
       let (verdict, missed) = self.verdict(shared, oldBinary, newBinary)
-      return Examination(parsed: parsed, binary: newBinary, verdict: verdict, missed: missed)
+      return Examination(parsed: parsed, old: oldBinary, binary: newBinary, verdict: verdict, missed: missed)
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
     }
@@ -137,7 +137,8 @@ extension Updater {
       try checkHomes(of: known, shared.current, verdict)
       known.binary = newBinary
       return NewVersion(
-        shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false,
+        shared: shared, object: known, verdict: verdict, oldBinary: examination.old, binary: newBinary,
+        isFresh: false,
         isLayoutKnown: isLayoutKnown)
     }
     guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.hasTLS else {
@@ -151,8 +152,8 @@ extension Updater {
     object.binary = newBinary
     object.privateCopy = copy
     return NewVersion(
-      shared: shared, object: object, verdict: verdict, binary: newBinary, isFresh: true, isMigrated: !isBound,
-      needsProgramThread: needsProgramThread, isLayoutKnown: isLayoutKnown)
+      shared: shared, object: object, verdict: verdict, oldBinary: examination.old, binary: newBinary, isFresh: true,
+      isMigrated: !isBound, needsProgramThread: needsProgramThread, isLayoutKnown: isLayoutKnown)
   }
 
   /// A version that is mapped already was bound when it was new: the same homes must follow from the current one.
@@ -218,7 +219,8 @@ extension Updater {
       object.binary = candidate.binary
       object.privateCopy = copy
       return NewVersion(
-        shared: candidate.shared, object: object, verdict: candidate.verdict, binary: candidate.binary, isFresh: true,
+        shared: candidate.shared, object: object, verdict: candidate.verdict, oldBinary: candidate.oldBinary,
+        binary: candidate.binary, isFresh: true,
         isMigrated: candidate.isMigrated, needsProgramThread: candidate.needsProgramThread,
         isLayoutKnown: candidate.isLayoutKnown)
     } catch {

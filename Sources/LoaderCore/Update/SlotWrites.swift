@@ -192,7 +192,7 @@ struct SlotWrites {
 
   /// Words of state whose initial value is another one in the new version. What the program has changed is its own.
   private mutating func collectOtherPointers(of pair: NewVersion, _ program: Program) {
-    guard let before = pair.old.binary else { return }
+    let before = pair.oldBinary
     for pointer in pair.verdict.pointers {
       let place = pair.object.bias &+ pointer.new
       let home = pair.object.binding?.home(of: place) ?? place
