@@ -86,7 +86,7 @@ extension Updater {
     let isBound = program.settings.binds(verdict)
     guard isBound || verdict.hooksTakeState else { throw UpdateFailure(verdict) }
     let isLayoutKnown = try checkDebugHash(shared, shared.current.binary?.file ?? parsed, parsed) || !isBound
-    if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty, !isLayoutKnown {
+    if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty, verdict.unusedMakers.isEmpty, !isLayoutKnown {
       var detail = Text()
       detail.appendRisks(verdict)
       throw UpdateFailure(.incompatible, "layout-risk", detail)
@@ -97,7 +97,7 @@ extension Updater {
       try checkHomes(of: known, shared.current, verdict)
       return NewVersion(
         shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false,
-        isLayoutKnown: isLayoutKnown)
+        isLayoutKnown: isLayoutKnown, hasNoObjects: !verdict.unusedMakers.isEmpty)
     }
     guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.hasTLS else {
       throw UpdateFailure(
@@ -111,7 +111,7 @@ extension Updater {
     object.privateCopy = copy
     return NewVersion(
       shared: shared, object: object, verdict: verdict, binary: newBinary, isFresh: true, isMigrated: !isBound,
-      needsProgramThread: needsProgramThread, isLayoutKnown: isLayoutKnown)
+      needsProgramThread: needsProgramThread, isLayoutKnown: isLayoutKnown, hasNoObjects: !verdict.unusedMakers.isEmpty)
   }
 
   /// A version that is mapped already was bound when it was new: the same homes must follow from the current one.
@@ -179,7 +179,7 @@ extension Updater {
       return NewVersion(
         shared: candidate.shared, object: object, verdict: candidate.verdict, binary: candidate.binary, isFresh: true,
         isMigrated: candidate.isMigrated, needsProgramThread: candidate.needsProgramThread,
-        isLayoutKnown: candidate.isLayoutKnown)
+        isLayoutKnown: candidate.isLayoutKnown, hasNoObjects: candidate.hasNoObjects)
     } catch {
       refuse(candidate.shared, error)
       return nil
