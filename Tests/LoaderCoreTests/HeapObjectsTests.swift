@@ -30,8 +30,68 @@ import Testing
   }
 
   @Test func tooLarge() {
-    #expect(HeapObjects(requests: [200 << 10]) == nil)
+    #expect(HeapObjects(requests: [1 << 30]) == nil)
     #expect(HeapObjects(requests: []) == nil)
+  }
+
+  /// From a size on, each is a mapping of its own.
+  @Test func mappedObjects() throws {
+    let size: UInt64 = 3_000_000
+    let objects = try #require(HeapObjects(requests: [size]))
+    let object = try #require(mmapped(Int(size)))
+    let address = UInt64(UInt(bitPattern: object))
+    let found = try #require(objects.find(in: FreeSpace.read(), limit: 1000))
+    #expect(found.contains(address))
+    #expect(objects.counts(of: [address]) == [HeapObjects.Count(request: size, count: 1)])
+    free(object)
+    #expect(try objects.find(in: FreeSpace.read(), limit: 1000)?.contains(address) == false)
+  }
+
+  /// The threshold adapts itself to what was freed.
+  private func mmapped(_ size: Int) -> UnsafeMutableRawPointer? {
+    // M_MMAP_THRESHOLD
+    mallopt(-3, 1 << 20)
+    defer { mallopt(-3, 128 << 10) }
+    return malloc(size)
+  }
+
+  /// A freed object between two free ones, and one next to the end of the heap, leave what looks like them.
+  @Test func remains() throws {
+    let objects = (0..<6).map { _ in malloc(Self.size) }
+    for object in objects { #expect(try isAlive(object)) }
+    for index in [0, 2, 1, 3, 5, 4] {
+      free(objects[index])
+      // Where the heap changes meanwhile, the remains may count as alive.
+      #expect(try (0..<1000).contains { _ in try !isAlive(objects[index]) }, "object \(index)")
+    }
+  }
+
+  @Test func counts() throws {
+    let sizes = [61_064, 61_128]
+    let objects = [malloc(sizes[0]), malloc(sizes[1]), malloc(sizes[1])]
+    let search = try #require(HeapObjects(requests: sizes.map(UInt64.init)))
+    let found = try #require(search.find(in: FreeSpace.read(), limit: 1000))
+    let counts = search.counts(of: found)
+    #expect(counts.first { $0.request == 61_064 }?.count == 1, "\(counts)")
+    #expect(counts.first { $0.request == 61_128 }?.count == 2, "\(counts)")
+    for object in objects { free(object) }
+  }
+
+  @Test func walk() {
+    let map = FreeSpace.Occupied(range: AddressRange(start: 0x10000, count: 0x1000), isHeap: true, isStack: false)
+    var walk = HeapWalk(map)
+    #expect(walk.expected == 0x10000)
+    walk.pass(0x10000, 0x291)
+    #expect(walk.expected == 0x10290)
+    walk.pass(0x10100, 0x51)
+    #expect(walk.expected == 0x10290, "that is no chunk")
+    walk.pass(0x10290, 0xd71)
+    #expect(walk.expected == 0x11000, "the last one reaches up to the end")
+    for size in [0 as UInt64, 0x10, 0x25 << 3, .max] {
+      var broken = HeapWalk(map)
+      broken.pass(0x10000, size)
+      #expect(broken.expected == nil, "\(size)")
+    }
   }
 
   @Test func knownBuffers() throws {

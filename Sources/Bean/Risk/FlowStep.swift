@@ -25,6 +25,18 @@ struct FlowStep {
     }
   }
 
+  /// The registers that it changes.
+  var changes: UInt16 {
+    var state = FlowState()
+    for register in 0..<16 { state.registers[register] = FlowValue(kind: .parameter, number: Int64(16 + register)) }
+    apply(to: &state)
+    var mask: UInt16 = 0
+    for register in 0..<16 where state.registers[register].number != Int64(16 + register) {
+      mask |= 1 << UInt16(register)
+    }
+    return mask
+  }
+
   /// Where the memory operand lies in the frame; nil: elsewhere, or not known.
   func place(in state: borrowing FlowState) -> Int64? {
     guard let base = encoding.base, state.registers[Int(base)].isFrame else { return nil }
@@ -39,6 +51,9 @@ struct FlowStep {
     case 0x38...0x3d, 0x84, 0x85, 0xa8, 0xa9, 0x70...0x7f: return
     case 0x31 where isRegister && first == second, 0x33 where isRegister && first == second:
       state.registers[first] = .constant(0)
+    case 0x01 where isRegister: state.registers[second] = sum(state)
+    case 0x03 where isRegister: state.registers[first] = sum(state)
+    case 0x63: state.registers[first] = entry(state)
     case 0x00...0x37:
       switch opcode & 7 {
       case 0, 1: write(.unknown, &state)
@@ -48,7 +63,7 @@ struct FlowStep {
     case 0x50...0x57: push(state.registers[opcodeRegister], &state)
     case 0x68, 0x6a: push(.unknown, &state)
     case 0x58...0x5f: pop(to: opcodeRegister, &state)
-    case 0x63, 0x69, 0x6b, 0x8a: state.forget(first)
+    case 0x69, 0x6b, 0x8a: state.forget(first)
     case 0x80, 0x81, 0x83: group(&state)
     case 0x88, 0xc0, 0xc1, 0xc6, 0xd0...0xd3, 0xfe: write(.unknown, &state)
     case 0x89:
@@ -104,14 +119,18 @@ struct FlowStep {
 
   /// To ModRM.rm.
   private func write(_ value: FlowValue, _ state: inout FlowState, size: Int64 = 8) {
-    if isRegister { return state.registers[second] = value }
+    if isRegister {
+      state.registers[second] = value
+      return
+    }
     if let place = place(in: state) {
       state.store(instruction.isWide ? value : .unknown, at: place, size: size)
     } else if let base = encoding.anyBase {
       switch state.registers[Int(base)].kind {
       case .parameter: break
-      case .frame: state.forgetWords()
-      case .unknown, .constant, .result: state.forgetTaken()
+      case .frame: state.forget(from: state.registers[Int(base)].number &+ Int64(encoding.displacement))
+      case .address: break
+      default: state.forgetTaken()
       }
     }
   }
@@ -152,15 +171,36 @@ struct FlowStep {
     if isRegister, second == FlowState.stackPointer { state.forgetWords() }
   }
 
+  /// ADD of a table's address and a number out of it.
+  private func sum(_ state: borrowing FlowState) -> FlowValue {
+    let (a, b) = (state.registers[first], state.registers[second])
+    let isTable = a.kind == .address && b.kind == .distance || a.kind == .distance && b.kind == .address
+    return isTable && a.number == b.number ? FlowValue(kind: .destination, number: a.number) : .unknown
+  }
+
+  /// MOVSXD of an element of an array.
+  private func entry(_ state: borrowing FlowState) -> FlowValue {
+    guard !isRegister, encoding.base == nil, encoding.displacement == 0, let base = encoding.anyBase,
+      state.registers[Int(base)].kind == .address
+    else { return .unknown }
+    return FlowValue(kind: .distance, number: state.registers[Int(base)].number)
+  }
+
+  /// The register that an indirect jump goes to.
+  var register: Int? { isRegister ? second : nil }
+
   private func address(_ state: inout FlowState) {
     var value = FlowValue.unknown
+    if instruction.isRIPRelative {
+      value = .address(Int64(encoding.start) &+ Int64(instruction.length) &+ Int64(encoding.displacement))
+    }
     if let place = place(in: state) {
       value = .frame(place)
       if first != FlowState.stackPointer { state.take(place) }
     } else if let base = encoding.anyBase {
       // The start of an array in the frame.
       let start = state.registers[Int(base)]
-      if start.isFrame { state.take(Int64.min) }
+      if start.isFrame { state.take(start.number &+ Int64(encoding.displacement)) }
       if encoding.base != nil, encoding.displacement == 0 { value = start }
     }
     state.registers[first] = moved(value)

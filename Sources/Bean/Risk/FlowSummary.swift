@@ -31,9 +31,13 @@ struct FlowSummary {
 
 extension FlowSummary {
   /// `entries`: addresses in the midst of the function that other functions jump to. nil where it can't be followed:
-  /// too large, no code, or jumps to where nobody knows.
-  init?(_ binary: Binary, _ function: CodeTable.Function, entries: ArraySlice<UInt64>) {
-    guard var flow = FlowAnalysis(binary, function, entries), flow.run() else { return nil }
+  /// too large, no code, or jumps to where nobody knows. `changed`: the registers that a call of that address changes.
+  init?(
+    _ binary: Binary, _ function: CodeTable.Function, entries: ArraySlice<UInt64>, changed: (UInt64) -> UInt16
+  ) {
+    guard var flow = FlowAnalysis(binary, function, entries) else { return nil }
+    flow.noteChanges(changed)
+    guard flow.run() else { return nil }
     flow.forEach { (encoding, state) in
       let place = encoding.start
       if let base = encoding.base, base != 4, state.registers[Int(base)].kind != .unknown {
@@ -67,8 +71,10 @@ struct FlowAnalysis {
   private var leaderSteps: [Int] = []
   private var states: [FlowState?]
   /// Where jumps through a register may lead to.
-  private var tableTargets: [Int] = []
+  private var tableTargets: [(table: Int64, step: Int)] = []
   private var isUnknownEntry: [Int] = []
+  /// Calls by their offsets, and the registers that they change; all that they may, where they are not here.
+  private var changes: [Int: UInt16] = [:]
 
   private static var maximumSize: UInt64 { 1 << 17 }
   private static var maximumTargets: Int { 1 << 14 }
@@ -132,7 +138,11 @@ struct FlowAnalysis {
       }
       if instruction.flow == .indirectJump, !instruction.isRIPRelative { hasTable = true }
       switch instruction.flow {
-      case .jump, .indirectJump, .return, .stop: if index &+ 1 < steps.count { lead(index &+ 1) }
+      case .jump, .indirectJump, .return, .stop:
+        // Padding leads nowhere.
+        var next = index &+ 1
+        while next < steps.count, steps[next].instruction.isNop { next &+= 1 }
+        if next < steps.count { lead(next) }
       default: break
       }
     }
@@ -149,7 +159,7 @@ struct FlowAnalysis {
         let index = step(at: reference.target &+ UInt64(bitPattern: Int64(distance))),
         tableTargets.count < FlowAnalysis.maximumTargets
       {
-        tableTargets.append(index)
+        tableTargets.append((Int64(bitPattern: reference.target &- range.start), index))
         lead(index)
         place &+= 4
       }
@@ -172,6 +182,13 @@ struct FlowAnalysis {
       return (nil, end &+ UInt64(bitPattern: Int64(step.displacement)))
     }
     return instruction.flow == .indirectJump && !tableTargets.isEmpty ? nil : (nil, nil)
+  }
+
+  mutating func noteChanges(_ changed: (UInt64) -> UInt16) {
+    for step in steps where step.instruction.flow == .call {
+      let mask = changed(target(step))
+      if mask & FlowState.volatile != FlowState.volatile { changes[step.start] = mask }
+    }
   }
 
   // MARK: Going through
@@ -215,9 +232,12 @@ struct FlowAnalysis {
         meet(state, inside, &pending)
       }
       if step.instruction.flow == .indirectJump, !step.instruction.isRIPRelative {
-        for inside in tableTargets { meet(state, inside, &pending) }
+        let place = FlowStep(step).register.map { state.registers[$0] } ?? .unknown
+        for target in tableTargets where place.kind != .destination || place.number == target.table {
+          meet(state, target.step, &pending)
+        }
       }
-      guard FlowAnalysis.advance(step, &state) else { return true }
+      guard advance(step, &state) else { return true }
       index &+= 1
     } while index < steps.count && leaders[index] < 0
     if index < steps.count { meet(state, index, &pending) }
@@ -225,10 +245,11 @@ struct FlowAnalysis {
   }
 
   /// Past one instruction; false: it does not go on behind it.
-  private static func advance(_ step: RiskEncoding, _ state: inout FlowState) -> Bool {
+  private func advance(_ step: RiskEncoding, _ state: inout FlowState) -> Bool {
     switch step.instruction.flow {
     case .next: FlowStep(step).apply(to: &state)
-    case .call, .indirectCall: state.call(at: Int64(step.start))
+    case .call: state.call(at: Int64(step.start), changed: changes[step.start] ?? FlowState.volatile)
+    case .indirectCall: state.call(at: Int64(step.start), changed: FlowState.volatile)
     // LOOP counts in RCX.
     case .conditionalJump: if step.instruction.opcode & 0xfc == 0xe0 { state.forget(1) }
     default: return false
@@ -243,7 +264,7 @@ struct FlowAnalysis {
       var index = start
       repeat {
         body(steps[index], state)
-        guard FlowAnalysis.advance(steps[index], &state) else { break }
+        guard advance(steps[index], &state) else { break }
         index &+= 1
       } while index < steps.count && leaders[index] < 0
     }

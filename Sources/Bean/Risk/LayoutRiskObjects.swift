@@ -4,7 +4,9 @@ extension LayoutRisk {
   mutating func leaveOutFrames(_ group: inout [Shift]) {
     var isFrame: [Int: Bool] = [:]
     for shift in group where isFrame[shift.oldFunction] == nil {
-      let uses = group.filter { $0.oldFunction == shift.oldFunction }.map { (function: $0.oldFunction, place: $0.place) }
+      let uses = group.filter { $0.oldFunction == shift.oldFunction }.map {
+        (function: $0.oldFunction, place: $0.place)
+      }
       isFrame[shift.oldFunction] = origins.origins(of: uses, above: 0, alsoForward: false).isFrameOnly
     }
     group.removeAll { isFrame[$0.oldFunction] == true }
@@ -25,8 +27,9 @@ extension LayoutRisk {
       if changed.contains(where: { $0 > highest }) { continue }
       isOfAllocations = false
       let uses = group.map { (function: $0.oldFunction, place: $0.place) }
-      let found = origins.origins(of: uses, above: highest, alsoForward: true).sizes
-      if found.isEmpty || found.count > LayoutRisk.maximumSizes { isKnown = false }
+      let objects = origins.origins(of: uses, above: highest, alsoForward: true)
+      let found = objects.sizes
+      if objects.hasPool || found.isEmpty || found.count > LayoutRisk.maximumSizes { isKnown = false }
       for size in found.prefix(LayoutRisk.maximumSizes) where !sizes.contains(size) { sizes.append(size) }
     }
     verdict.objectSizes = sizes.sorted()
@@ -38,7 +41,9 @@ extension LayoutRisk {
   private static var maximumSizes: Int { 64 }
 
   /// Where nobody uses an export through which such objects are made, there are none.
-  private mutating func findMakers(_ allocations: [Allocation], _ verdict: inout Verdict, _ isUsed: (Bytes, Bytes) -> Bool) {
+  private mutating func findMakers(
+    _ allocations: [Allocation], _ verdict: inout Verdict, _ isUsed: (Bytes, Bytes) -> Bool
+  ) {
     let symbols = comparison.old.symbols.entries
     guard let exports = origins.graph.exports(leadingTo: allocations.map { $0.oldFunction }),
       !exports.contains(where: { isUsed(symbols[$0].name, symbols[$0].version) })

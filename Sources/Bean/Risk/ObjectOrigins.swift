@@ -7,6 +7,8 @@ final class ObjectOrigins {
   struct Origins {
     /// Constants that were passed to calls that returned such an object: its size is among them.
     fileprivate(set) var sizes: [UInt64] = []
+    /// Some of these calls may have handed out parts of something larger.
+    fileprivate(set) var hasPool = false
     fileprivate(set) var hasFrame = false
     /// Some pointer comes from where it can't be followed.
     fileprivate(set) var hasUnknown = false
@@ -24,6 +26,7 @@ final class ObjectOrigins {
 
   let binary: Binary
   let graph: CallGraph
+  private let allocations: AllocationCalls
   private var summaries: [Int: FlowSummary] = [:]
   private var failed: Set<Int> = []
   /// Bytes of code that may still be followed.
@@ -35,13 +38,58 @@ final class ObjectOrigins {
   init(_ binary: Binary) {
     self.binary = binary
     graph = CallGraph(binary)
+    allocations = AllocationCalls(binary)
+  }
+
+  private var changes: [Int: UInt16] = [:]
+  /// Calls in calls that are followed to see which registers change.
+  private static var maximumDepth: Int { 12 }
+
+  /// Registers that a call of `address` changes: compilers rely on it that functions which they know do not change all
+  /// that they may (GCC's -fipa-ra).
+  private func changed(by address: UInt64, _ depth: Int) -> UInt16 {
+    guard depth < ObjectOrigins.maximumDepth, let index = binary.code.index(startingAt: address),
+      !binary.code.functions[index].isLinkage
+    else { return .max }
+    if let known = changes[index] { return known }
+    // Until it is known: it may call itself.
+    changes[index] = .max
+    let function = binary.code.functions[index]
+    guard budget > function.range.count, function.isDecoded,
+      let bytes = binary.file.image.bytes(at: function.range.start, count: function.range.count)
+    else { return .max }
+    budget -= function.range.count
+    var mask: UInt16 = 0
+    var offset = 0
+    while offset < bytes.count, mask & FlowState.volatile != FlowState.volatile {
+      guard let instruction = InstructionDecoder.decode(bytes, at: offset), instruction.length != 0 else {
+        return .max
+      }
+      let step = RiskEncoding(instruction: instruction, bytes: bytes, start: offset)
+      switch instruction.flow {
+      case .next: mask |= FlowStep(step).changes
+      case .call, .jump, .conditionalJump:
+        let target = function.range.start &+ UInt64(offset) &+ UInt64(instruction.length)
+        let address = target &+ UInt64(bitPattern: step.immediate)
+        if instruction.flow == .call || !function.range.contains(address) {
+          mask |= changed(by: address, depth + 1)
+        }
+      case .indirectCall, .indirectJump: mask = .max
+      default: break
+      }
+      offset &+= Int(instruction.length)
+    }
+    changes[index] = mask
+    return mask
   }
 
   private func summary(_ function: Int) -> FlowSummary? {
     if let known = summaries[function] { return known }
     if failed.contains(function) { return nil }
     let size = binary.code.functions[function].range.count
-    guard budget > size, let made = FlowSummary(binary, binary.code.functions[function], entries: entries(function))
+    guard budget > size,
+      let made = FlowSummary(
+        binary, binary.code.functions[function], entries: entries(function), changed: { changed(by: $0, 0) })
     else {
       failed.insert(function)
       return nil
@@ -92,7 +140,10 @@ final class ObjectOrigins {
     }
 
     private mutating func add(_ node: Node) {
-      guard seen.count < ObjectOrigins.maximumNodes, owner.nodeBudget > 0 else { return origins.hasUnknown = true }
+      guard seen.count < ObjectOrigins.maximumNodes, owner.nodeBudget > 0 else {
+        origins.hasUnknown = true
+        return
+      }
       guard seen.insert(node).inserted else { return }
       pending.append(node)
       owner.nodeBudget -= 1
@@ -110,6 +161,7 @@ final class ObjectOrigins {
       switch value.kind {
       case .unknown: origins.hasUnknown = true
       case .constant: if value.number != 0 { origins.hasUnknown = true }
+      case .address, .distance, .destination: origins.hasUnknown = true
       case .frame: origins.hasFrame = true
       case .parameter: add(Node(function: function, number: Int(value.number)))
       case .result: call(at: Int(value.number), in: function)
@@ -119,11 +171,13 @@ final class ObjectOrigins {
 
     private mutating func call(at place: Int, in function: Int) {
       guard let call = owner.summary(function)?.calls.first(where: { $0.place == place }) else {
-        return origins.hasUnknown = true
+        origins.hasUnknown = true
+        return
       }
       let sizes = sizes(call)
       if sizes.isEmpty, let callee = owner.graph.callee(call) { return add(Node(function: callee, number: -1)) }
       if sizes.isEmpty { origins.hasUnknown = true }
+      if !sizes.isEmpty, owner.allocations.isPool(call) { origins.hasPool = true }
       for size in sizes where !origins.sizes.contains(size) { origins.sizes.append(size) }
     }
 
@@ -132,13 +186,18 @@ final class ObjectOrigins {
       var found: [UInt64] = []
       for index in 0..<2 where call.arguments[index].kind == .constant {
         let size = call.arguments[index].number
-        if size > 0, UInt64(size) > above, size % 4 == 0, size < ObjectOrigins.maximumSize { found.append(UInt64(size)) }
+        if size > 0, UInt64(size) > above, size % 4 == 0, size < ObjectOrigins.maximumSize {
+          found.append(UInt64(size))
+        }
       }
       return found
     }
 
     private mutating func result(_ node: Node) {
-      guard let summary = owner.summary(node.function) else { return origins.hasUnknown = true }
+      guard let summary = owner.summary(node.function) else {
+        origins.hasUnknown = true
+        return
+      }
       for value in summary.returned { visit(value, in: node.function) }
     }
 

@@ -97,6 +97,7 @@ extension Updater {
       waiting = nil
       return
     }
+    update.takeGates()
     update.keepGates()
     if isFree, update.isBound || frame != nil { program.finishGatedUpdate(frame: frame) }
   }
