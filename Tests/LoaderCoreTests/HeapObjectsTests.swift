@@ -77,32 +77,36 @@ import Testing
     for object in objects { free(object) }
   }
 
+  /// A heap of four chunks: in use, free, in use, the rest.
   @Test func walk() {
+    var words = [UInt64](repeating: 0, count: 0x1000 / 8)
+    words[1] = 0x291
+    words[0x290 / 8 + 1] = 0x101
+    (words[0x390 / 8], words[0x390 / 8 + 1]) = (0x100, 0x50)
+    words[0x3e0 / 8 + 1] = 0xc21
     let map = FreeSpace.Occupied(range: AddressRange(start: 0x10000, count: 0x1000), isHeap: true, isStack: false)
-    var walk = HeapWalk(map)
-    #expect(walk.expected == 0x10000)
-    walk.pass(0x10000, 0x291)
-    #expect(walk.expected == 0x10290)
-    walk.pass(0x10100, 0x51)
-    #expect(walk.expected == 0x10290, "that is no chunk")
-    walk.pass(0x10290, 0xd71)
-    #expect(walk.expected == 0x11000, "the last one reaches up to the end")
-    for size in [0 as UInt64, 0x10, 0x25 << 3, .max] {
-      var broken = HeapWalk(map)
-      broken.pass(0x10000, size)
-      #expect(broken.expected == nil, "\(size)")
+    words.withUnsafeBytes { bytes in
+      func pass(_ walk: inout HeapWalk, _ offset: UInt64, _ header: UInt64? = nil) {
+        walk.pass(0x10000 + offset, header ?? words[Int(offset / 8) + 1], Bytes(bytes), at: 0x10000)
+      }
+      var walk = HeapWalk(map)
+      #expect(walk.expected == 0x10000)
+      pass(&walk, 0)
+      #expect(walk.expected == 0x10290 && walk.freeEnd == 0)
+      pass(&walk, 0x100, 0x51)
+      #expect(walk.expected == 0x10290 && !walk.isLost, "that is no chunk")
+      pass(&walk, 0x290)
+      #expect(walk.freeEnd == 0x10390)
+      pass(&walk, 0x390)
+      #expect(walk.freeEnd == 0x10390 && walk.expected == 0x103e0)
+      pass(&walk, 0x3e0)
+      #expect(walk.freeEnd == 0x11000, "the last one reaches up to the end")
+      for size in [0 as UInt64, 0x10, 0x25 << 3, .max] {
+        var broken = HeapWalk(map)
+        pass(&broken, 0, size)
+        #expect(broken.expected == nil && broken.isLost, "\(size)")
+      }
     }
-  }
-
-  @Test func knownBuffers() throws {
-    let object = try #require(malloc(Self.size + 16_000))
-    defer { free(object) }
-    var objects = try #require(
-      HeapObjects(requests: [UInt64(Self.size + 16_000)], others: [UInt64(UInt(bitPattern: object))]))
-    let address = UInt64(UInt(bitPattern: object))
-    #expect(try objects.find(in: FreeSpace.read(), limit: 1000)?.contains(address) == false)
-    objects.others = []
-    #expect(try objects.find(in: FreeSpace.read(), limit: 1000)?.contains(address) == true)
   }
 }
 

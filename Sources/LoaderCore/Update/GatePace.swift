@@ -6,8 +6,22 @@ struct GatePace {
   /// Nor before this time where an object is gone that stood in the way.
   private var soonestLook: UInt64 = 0
   private var nextGlance: UInt64 = 0
-  /// An object that stood in the way.
+  /// An object that stood in the way, and how it began.
   private var witness: UInt64 = 0
+  private var beginning = Beginning()
+
+  /// The first words of an object. What was freed may look as if it were alive, but is hardly left as it was.
+  private struct Beginning: Equatable {
+    private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+
+    init() {}
+
+    init(of object: UInt64) {
+      _ = withUnsafeMutableBytes(of: &words) { ForeignMemory.copy(from: object, to: $0, count: 32) }
+    }
+
+    static func == (a: Beginning, b: Beginning) -> Bool { a.words == b.words }
+  }
 
   private static var shortestPause: UInt64 { 100_000 }
 
@@ -20,6 +34,7 @@ struct GatePace {
     nextLook = end + max(GatePace.shortestPause, cost * 30)
     soonestLook = end + cost * 10
     self.witness = witness
+    if witness != 0 { beginning = Beginning(of: witness) }
   }
 
   /// Where calls follow each other in a fixed order, as creating, using and freeing an object, always the same one
@@ -31,6 +46,6 @@ struct GatePace {
     if now >= nextLook, chance & 3 == 0 { return true }
     guard witness != 0, now >= soonestLook, now >= nextGlance else { return false }
     nextGlance = now + chance % 40_000
-    return !HeapObjects.seemsAlive(witness)
+    return !HeapObjects.seemsAlive(witness) || Beginning(of: witness) != beginning
   }
 }

@@ -6,8 +6,8 @@
 /// thread's cache (tcache) and in fast bins count as used there. The former have a key in their second word.
 ///
 /// Memory that was freed keeps the headers of what it was before. So heaps are gone through from their first chunk on
-/// (`HeapWalk`); in other memory, and where a heap changes meanwhile, whatever looks like a chunk may be one. What
-/// can't be told to be free counts as alive.
+/// (`HeapWalk`), and what lies inside a free chunk does not count. Elsewhere, and where a heap changes meanwhile,
+/// whatever looks like a chunk may be one. What can't be told to be free counts as alive.
 struct HeapObjects {
   /// Live objects of one size.
   struct Count: Equatable {
@@ -89,18 +89,32 @@ struct HeapObjects {
     guard let window = try? Mapping.anonymous(HeapObjects.window, .readWrite) else { return nil }
     defer { Mapping.unmap(window, HeapObjects.window) }
     var found: [UInt64] = []
-    for map in plain {
-      var walk = HeapWalk(map)
-      var start = map.range.start
-      while start < map.range.end, found.count < limit {
-        let size = min(HeapObjects.window, map.range.end - start)
-        let got = ForeignMemory.copy(
-          from: start, to: ProcessMemory.buffer(at: window, count: size), count: Int(size))
-        let words = ProcessMemory.bytes(at: window, count: UInt64(got))
-        look(words, at: start, in: map.range, key, &walk, &found)
-        // Past a page that can't be read.
-        start += max(UInt64(got) & ~(Segments.pageSize - 1), Segments.pageSize)
+    for map in plain where found.count < limit {
+      var here: [UInt64] = []
+      for _ in 0..<HeapObjects.attempts {
+        var walk = HeapWalk(map)
+        here = objects(in: map.range, window, key, &walk, limit: limit - found.count)
+        // Remains may be among it where the heap changed on the way.
+        if here.isEmpty || !walk.isLost { break }
       }
+      found += here
+    }
+    return found
+  }
+
+  private static var attempts: Int { 3 }
+
+  private func objects(
+    in range: AddressRange, _ window: UInt64, _ key: UInt64, _ walk: inout HeapWalk, limit: Int
+  ) -> [UInt64] {
+    var found: [UInt64] = []
+    var start = range.start
+    while start < range.end, found.count < limit {
+      let size = min(HeapObjects.window, range.end - start)
+      let got = ForeignMemory.copy(from: start, to: ProcessMemory.buffer(at: window, count: size), count: Int(size))
+      look(ProcessMemory.bytes(at: window, count: UInt64(got)), at: start, in: range, key, &walk, &found)
+      // Past a page that can't be read.
+      start += max(UInt64(got) & ~(Segments.pageSize - 1), Segments.pageSize)
     }
     return found
   }
@@ -123,12 +137,12 @@ struct HeapObjects {
     var position = 8
     while position + 8 <= words.count {
       let chunk = start + UInt64(position) - 8
-      if let place = walk.expected, place > chunk {
-        position = Int(min(place - start, UInt64(words.count))) + 8
+      if walk.freeEnd > chunk {
+        position = Int(min(walk.freeEnd - start, UInt64(words.count))) + 8
         continue
       }
       let header = words.load(UInt64.self, at: position) ?? 0
-      walk.pass(chunk, header)
+      walk.pass(chunk, header, words, at: start)
       let size = header & ~HeapObjects.flags
       if size >= smallest, size <= largest, sizes.contains(size), isAlive(chunk: chunk, header, in: range, key) {
         found.append(chunk + 16)
@@ -181,4 +195,3 @@ struct HeapObjects {
     return 0
   }
 }
-
