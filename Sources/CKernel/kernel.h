@@ -71,6 +71,10 @@ LUCI_INLINE uint32_t luci_compare_exchange32(uint32_t *word, uint32_t expected, 
   __atomic_compare_exchange_n(word, &expected, desired, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
   return expected;
 }
+LUCI_INLINE uint64_t luci_compare_exchange(uint64_t *slot, uint64_t expected, uint64_t desired) {
+  __atomic_compare_exchange_n(slot, &expected, desired, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  return expected;
+}
 /* Adds, modulo 2^32; returns the sum. A full barrier. */
 LUCI_INLINE uint32_t luci_add32(uint32_t *word, uint32_t value) {
   return __atomic_add_fetch(word, value, __ATOMIC_SEQ_CST);

@@ -69,6 +69,21 @@ import Testing
     try Self.expectSame(new, old)
   }
 
+  /// Hundreds of PLT entries in front of the code, more of them and in another order: the code is found nevertheless.
+  @Test func codeBehindManyEntriesOfThePLT() throws {
+    func source(_ imports: [String]) -> String {
+      imports.map { "int \($0)(int);" }.joined()
+        + (0..<200).map { "int f\($0)(int x) { return import\($0)(x) + \($0); }" }.joined(separator: "\n")
+        + "int last(int x) { return " + imports.map { "\($0)(x)" }.joined(separator: "+") + "; }"
+    }
+    let imports = (0..<200).map { "import\($0)" }
+    let pair = try CompiledPair(source(imports), source((0..<50).map { "added\($0)" } + imports.reversed()))
+    let new = try Binary(pair.new, like: try Binary(pair.old))
+    let functions = new.code.functions.filter { $0.source == .unwind }
+    #expect(functions.count > 200)
+    #expect(functions.count { $0.twin >= 0 } >= 200)
+  }
+
   /// A model of quite another kind is of no use, and does no harm.
   @Test func otherLibraries() throws {
     let names = ["libz.so.1", "libm.so.6", "libstdc++.so.6"].compactMap { TestFile.library($0) }

@@ -141,4 +141,28 @@ import Testing
     #expect(InstructionDecoder.decode(fits, at: 15) == nil)
     #expect(InstructionDecoder.decode(fits, at: Int.max) == nil)
   }
+
+  /// What is told of padding without the decoder is what that says.
+  @Test func usualNops() {
+    var known = 0
+    for prefixes in 0...8 {
+      for middle in [[], [0x2e]] as [[UInt8]] {
+        for body in [[0x90]] + (0...255).map({ [0x0f, 0x1f, $0] }) as [[UInt8]] {
+          let head = [UInt8](repeating: 0x66, count: prefixes) + middle + body
+          for count in head.count...head.count + 6 {
+            let code = head + [UInt8](repeating: 0, count: count - head.count)
+            code.withUnsafeBytes { raw in
+              let length = Bytes(raw).usualNopLength(at: 0)
+              if length == 0 { return }
+              known += 1
+              let instruction = InstructionDecoder.decode(Bytes(raw), at: 0)
+              #expect(instruction?.isNop == true && Int(instruction?.length ?? 0) == length, "\(code)")
+            }
+          }
+        }
+      }
+    }
+    // Nine lengths of GNU as with up to six prefixes, at least.
+    #expect(known > 100)
+  }
 }

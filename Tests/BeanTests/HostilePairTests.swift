@@ -57,4 +57,21 @@ import Testing
     #expect(errors > 0)
     #expect(verdicts > 0)
   }
+
+  /// Two exports of one name, as only a damaged file has them: it still is the same as itself.
+  @Test func exportsOfOneName() throws {
+    let source = """
+      int twice_a(int x) { return x * 11 + 4; }
+      int twice_b(int x) { return x / 7 - 5; }
+      int twice_c(int x) { return x ^ 99; }
+      """
+    var bytes = try CompiledPair(source, source).new.copy()
+    let name = Array("twice_".utf8)
+    for place in 0..<(bytes.count - 7) where Array(bytes[place..<(place + 6)]) == name { bytes[place + 6] = 0x61 }
+    try bytes.withUnsafeBytes { (raw) throws in
+      let verdict = try Bean.compare(old: Bytes(raw), new: Bytes(raw))
+      #expect(verdict.accepted, "\(verdict.text)")
+      #expect(verdict.counters.removed == 0 && verdict.counters.added == 0)
+    }
+  }
 }

@@ -71,6 +71,37 @@ import Testing
     #expect(ClockTime.monotonic() - start >= 100_000_000)
   }
 
+  /// Who always has something else to do asks with a deadline that is past.
+  @Test func changeIsSeenWithoutTimeToWait() throws {
+    directory.write("lib.so", "1")
+    try watcher.add(directory.path("lib.so"), id: 1)
+    directory.write("lib.so", "2")
+    let end = ClockTime.monotonic() + 5_000_000_000
+    var found: [Int] = []
+    while found.isEmpty, ClockTime.monotonic() < end { found = try watcher.waitForBatch(until: 0).changed }
+    #expect(found == [1])
+  }
+
+  /// A file that may be at rest is told before it has settled; one that is gone by then, too.
+  @Test func calmAndVanishedFiles() throws {
+    let slow = try FileWatcher(settleMilliseconds: 200)
+    slow.tellsCalm = true
+    for name in ["a.so", "b.so", "c.so"] { directory.write(name, "1") }
+    for (id, name) in ["a.so", "b.so", "c.so"].enumerated() { try slow.add(directory.path(name), id: id) }
+    directory.write("a.so", "2")
+    directory.write("b.so", "2")
+    // Made, not written: it may be about to be.
+    directory.remove("c.so")
+    directory.hardLink("a.so", "c.so")
+    let end = ClockTime.monotonic() + 5_000_000_000
+    #expect(try slow.waitForBatch(until: end).calm == [0, 1])
+    directory.remove("b.so")
+    let batch = try slow.waitForBatch(until: end)
+    #expect(batch.changed == [0, 2])
+    #expect(batch.vanished == [1])
+    #expect(batch.calm.isEmpty)
+  }
+
   @Test func linkSwitchedInTheMiddleOfThePath() throws {
     for version in ["1", "2"] {
       directory.makeDirectory("v\(version)")

@@ -46,6 +46,33 @@ import Testing
     #expect(throws: CopyFailure.empty) { try PrivateCopy(of: Path("/proc/self/maps")) }
   }
 
+  @Test func isStillWhatItWas() throws {
+    directory.write("lib.so", String(repeating: "x", count: 200_000))
+    let path = directory.path("lib.so")
+    let copy = try PrivateCopy(of: path)
+    #expect(copy.isStill(at: path))
+    directory.write("other", String(repeating: "x", count: 200_000))
+    #expect(!copy.isStill(at: directory.path("other")))
+    directory.remove("lib.so")
+    #expect(!copy.isStill(at: path))
+  }
+
+  /// Memory that a file is mapped to changes the file, and its times only at the first write.
+  @Test func changesBehindTheStatusAreSeen() throws {
+    directory.write("lib.so", String(repeating: "x", count: 200_000))
+    let file = open(directory.name + "/lib.so", O_RDWR)
+    let memory = mmap(nil, 200_000, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)!
+    defer {
+      munmap(memory, 200_000)
+      close(file)
+    }
+    memory.storeBytes(of: 1, toByteOffset: 150_000, as: UInt8.self)
+    let copy = try PrivateCopy(of: directory.path("lib.so"))
+    memory.storeBytes(of: 2, toByteOffset: 150_001, as: UInt8.self)
+    #expect(try FileDescriptor.status(of: directory.path("lib.so")) == copy.status)
+    #expect(!copy.isStill(at: directory.path("lib.so")))
+  }
+
   @Test func longNames() throws {
     let name = String(repeating: "n", count: 255)
     directory.write(name, "x")

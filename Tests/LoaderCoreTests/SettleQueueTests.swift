@@ -36,9 +36,39 @@ import Testing
     #expect(taken.map(\.1) == [[1], [2], [2]])
   }
 
+  @Test func calmIsToldOnceAfterAFifthOfTheTime() {
+    var queue = SettleQueue(settle: 50)
+    queue.note(1, at: 100)
+    queue.note(2, at: 103)
+    #expect(queue.calmDeadline == 110)
+    #expect(queue.takeCalm(at: 109).isEmpty)
+    #expect(queue.takeCalm(at: 110) == [1])
+    #expect(queue.calmDeadline == 113)
+    #expect(queue.takeCalm(at: 140) == [2])
+    #expect(queue.calmDeadline == nil)
+    // They are still on their way.
+    #expect(queue.takeReady(at: 152).isEmpty)
+    #expect(queue.takeReady(at: 153) == [1, 2])
+  }
+
+  /// Written again and again: looked at no more than twice before it settles.
+  @Test func calmOfARestlessFile() {
+    var queue = SettleQueue(settle: 50)
+    var looks = 0
+    for time in stride(from: UInt64(0), through: 800, by: 20) {
+      queue.note(1, at: time)
+      looks += queue.takeCalm(at: time + 15).count
+    }
+    #expect(looks == 2)
+    #expect(queue.takeReady(at: 850) == [1])
+    queue.note(1, at: 900)
+    #expect(queue.takeCalm(at: 915) == [1])
+  }
+
   @Test func withoutSettleTime() {
     var queue = SettleQueue(settle: 0)
     queue.note(4, at: 10)
+    #expect(queue.takeCalm(at: 10).isEmpty)
     #expect(queue.takeReady(at: 10) == [4])
   }
 

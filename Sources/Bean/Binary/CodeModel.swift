@@ -5,7 +5,9 @@ final class CodeModel {
   let functions: [CodeTable.Function]
   let references: [CodeReference]
   private let image: Image
-  /// Where the counterpart of the next function is looked for first: functions mostly keep their order.
+  /// Indices of all functions but entries of the PLT.
+  private var order: [Int32] = []
+  /// Where, in `order`, the counterpart of the next function is looked for first: functions mostly keep their order.
   private var next = 0
 
   init(_ binary: Binary) {
@@ -13,6 +15,7 @@ final class CodeModel {
     functions = binary.code.functions
     references = binary.code.references
     image = binary.file.image
+    order = functions.indices.filter { !functions[$0].isLinkage }.map { Int32(truncatingIfNeeded: $0) }
   }
 
   /// Functions on each side that are tried: so many may have been added or removed at a place.
@@ -21,15 +24,17 @@ final class CodeModel {
   /// The function nearest to where the last one was, behind it first, for which `body` returns true.
   func find(count: UInt64, _ body: (Int, Bytes) -> Bool) -> Bool {
     for distance in 0..<2 &* CodeModel.window {
-      let index = distance < CodeModel.window ? next &+ distance : next &- 1 &- (distance &- CodeModel.window)
-      guard index >= 0, index < functions.count, functions[index].range.count == count, functions[index].isDecoded,
+      let place = distance < CodeModel.window ? next &+ distance : next &- 1 &- (distance &- CodeModel.window)
+      guard place >= 0, place < order.count else { continue }
+      let index = Int(order[place])
+      guard functions[index].range.count == count, functions[index].isDecoded,
         let bytes = image.bytes(at: functions[index].range.start, count: count), body(index, bytes)
       else { continue }
-      next = index &+ 1
+      next = place &+ 1
       return true
     }
     // Most likely it changed, and the next one follows the next one.
-    next = min(next &+ 1, functions.count)
+    next = min(next &+ 1, order.count)
     return false
   }
 }

@@ -74,7 +74,8 @@ public struct CodeTable {
       // Where what follows is in the file as well, the last instructions are decoded as quickly as the others.
       let ahead = file.image.bytes(
         at: function.range.start, count: function.range.count &+ UInt64(QuickInstruction.window))
-      if let model, copy(function, bytes, context, model) { continue }
+      // An entry of the PLT is decoded sooner than found: their order may be quite another one.
+      if let model, function.source != .plt, copy(function, bytes, context, model) { continue }
       decode(bytes, ahead ?? bytes, function, context)
     }
   }

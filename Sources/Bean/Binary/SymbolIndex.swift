@@ -29,9 +29,11 @@ public struct SymbolIndex {
 
   /// By index of .dynsym.
   public let entries: [Entry]
-  /// Indices of exports, sorted by hash, and these hashes.
-  private let exportOrder: [Int32]
-  private let exportHashes: [UInt64]
+  /// Exports, sorted by hash.
+  private let exports: [Keyed]
+  /// By the hash's highest bits: the first export that has them, or more.
+  private let exportBlocks: [Int32]
+  private let exportShift: UInt64
   /// Sorted by address.
   public let named: [Named]
 
@@ -51,15 +53,25 @@ public struct SymbolIndex {
         Entry(name: name, version: version, hash: SymbolIndex.hash(name, version), symbol: symbol))
     }
     entries = all
-    var order: [Int32] = []
-    for index in 0..<all.count where all[index].isExport { order.append(Int32(truncatingIfNeeded: index)) }
-    order.sort {
-      let (a, b) = (all[Int($0)].hash, all[Int($1)].hash)
-      return a != b ? a < b : $0 < $1
-    }
-    exportOrder = order
-    exportHashes = order.map { all[Int($0)].hash }
+    var exports: [Keyed] = []
+    exports.reserveCapacity(all.count)
+    for index in 0..<all.count where all[index].isExport { exports.append(Keyed(key: all[index].hash, index: index)) }
+    exports.sort(by: Keyed.isBefore)
+    self.exports = exports
+    (exportBlocks, exportShift) = SymbolIndex.blocks(exports)
     named = try SymbolIndex.names(debugSymbols ?? file.staticSymbols(sections), all, &budget)
+  }
+
+  /// As many blocks as there are exports, or half of them more.
+  private static func blocks(_ exports: [Keyed]) -> ([Int32], UInt64) {
+    let shift = UInt64(min(max(exports.count, 2), 1 << 20).leadingZeroBitCount)
+    var blocks: [Int32] = []
+    blocks.reserveCapacity(Int(UInt64.max >> shift) &+ 2)
+    for (index, export) in exports.enumerated() {
+      while UInt64(blocks.count) <= export.key >> shift { blocks.append(Int32(truncatingIfNeeded: index)) }
+    }
+    while UInt64(blocks.count) <= UInt64.max >> shift &+ 1 { blocks.append(Int32(truncatingIfNeeded: exports.count)) }
+    return (blocks, shift)
   }
 
   static func hash(_ name: Bytes, _ version: Bytes) -> UInt64 {
@@ -97,14 +109,14 @@ public struct SymbolIndex {
 
   /// The export of this name and version.
   public func export(_ name: Bytes, _ version: Bytes, hash: UInt64) -> Entry? {
-    var low = 0
-    var high = exportOrder.count
+    let block = Int(hash >> exportShift)
+    var (low, high) = (Int(exportBlocks[block]), Int(exportBlocks[block &+ 1]))
     while low < high {
       let middle = (low + high) / 2
-      if exportHashes[middle] < hash { low = middle + 1 } else { high = middle }
+      if exports[middle].key < hash { low = middle + 1 } else { high = middle }
     }
-    while low < exportOrder.count, exportHashes[low] == hash {
-      let entry = entries[Int(exportOrder[low])]
+    while low < exports.count, exports[low].key == hash {
+      let entry = entries[exports[low].index]
       if entry.name == name, entry.version == version { return entry }
       low += 1
     }

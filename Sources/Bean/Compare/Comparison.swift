@@ -16,6 +16,8 @@ final class Comparison {
   var isByVariable = false
   /// What became of each variable; empty where sections are shared as a whole.
   var variables: [VariablePair] = []
+  /// Words of state that get the new version's initial value where the program has not changed them.
+  var pointers: [InitialPointer] = []
   var reasons: [Refusal] = []
   var missingExports: [MissingExport] = []
   /// Reasons found, of which only the first `maximumReasons` are kept.

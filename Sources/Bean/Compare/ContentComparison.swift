@@ -20,6 +20,8 @@ struct ContentComparison {
   /// Differences are counted only: the caller asks about one variable after the other.
   private var isAsking = false
   private var differences = 0
+  /// Words whose pointers are other ones, and may follow the new version.
+  private var following: Set<Pair> = []
   /// What was visited for the variable in question.
   private var recent: [Pair] = []
 
@@ -75,10 +77,7 @@ struct ContentComparison {
   /// ends at its NUL in any case (and linkers let the tail of one string serve as another).
   private mutating func isSameText(_ pair: Pair) -> Bool {
     guard let left = text(old, at: pair.old), let right = text(new, at: pair.new), left == right else { return false }
-    for index in 0..<left.count {
-      let byte = left[index]
-      if byte < 0x20, !(byte >= 0x08 && byte <= 0x0d), byte != 0x1b { return false }
-    }
+    for index in 0..<left.count where !left[index].isTextual { return false }
     return left.count != 0
   }
 
@@ -190,6 +189,11 @@ struct ContentComparison {
   private mutating func report(_ place: Pair) {
     differences += 1
     if isAsking { return }
+    let pointer = InitialPointer(old: place.old, new: place.new)
+    if comparison.isInitialPointer(pointer) {
+      if following.insert(place).inserted { comparison.pointers.append(pointer) }
+      return
+    }
     comparison.refuse(
       Refusal(
         .stateContent, old: old.place(at: place.old), new: new.place(at: place.new),

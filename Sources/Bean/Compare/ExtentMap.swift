@@ -28,8 +28,16 @@ struct ExtentMap {
     }
   }
 
+  /// The region that the last address lay in: mostly that of the next one, too.
+  private var last = 0
+
   private mutating func mark(_ address: UInt64) {
-    guard let index = binary.regions.index(containing: address), !marks[index].isEmpty else { return }
+    if last >= binary.regions.regions.count || !binary.regions.regions[last].range.contains(address) {
+      guard let index = binary.regions.index(containing: address) else { return }
+      last = index
+    }
+    let index = last
+    if marks[index].isEmpty { return }
     let offset = address &- binary.regions.regions[index].range.start
     marks[index][Int(offset / 64)] |= 1 << (offset % 64)
   }

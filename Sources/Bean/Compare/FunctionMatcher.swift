@@ -30,10 +30,10 @@ struct FunctionMatcher {
       old: [Bool](repeating: false, count: match.newOfOld.count),
       new: [Bool](repeating: false, count: match.oldOfNew.count)
     )
-    for entry in new.symbols.entries where entry.isExport && entry.symbol.isFunction {
+    for entry in new.symbols.entries where new.symbols.isFunctionFound(by: entry) {
       if let index = new.code.index(startingAt: entry.symbol.value) { isExport.new[index] = true }
     }
-    for entry in old.symbols.entries where entry.isExport && entry.symbol.isFunction {
+    for entry in old.symbols.entries where old.symbols.isFunctionFound(by: entry) {
       guard let oldIndex = old.code.index(startingAt: entry.symbol.value) else { continue }
       isExport.old[oldIndex] = true
       guard let other = new.symbols.export(entry.name, entry.version, hash: entry.hash), other.symbol.isFunction,
@@ -128,5 +128,13 @@ struct FunctionMatcher {
       compared = position &+ UInt64(a.size)
     }
     return leftBytes.suffix(from: compared) == rightBytes.suffix(from: compared)
+  }
+}
+
+extension SymbolIndex {
+  /// Is it an exported function, and what its name leads to? A damaged file may have a name twice.
+  fileprivate func isFunctionFound(by entry: Entry) -> Bool {
+    guard entry.isExport, entry.symbol.isFunction else { return false }
+    return export(entry.name, entry.version, hash: entry.hash)?.symbol.value == entry.symbol.value
   }
 }

@@ -30,6 +30,8 @@ struct GapPart {
     while position < code.count {
       if code[position] == 0 || code[position] == 0xcc {
         position = position &+ 1
+      } else if case let length = code.usualNopLength(at: position), length != 0 {
+        position = position &+ length
       } else if let instruction = InstructionDecoder.decode(code, at: position), instruction.isNop {
         position = position &+ Int(instruction.length)
       } else {
@@ -108,5 +110,28 @@ struct GapPart {
       outer.append(run)
     }
     padding = outer
+  }
+}
+
+extension Bytes {
+  /// Length of a NOP as assemblers write them between functions: 66, 2E, then 90 or 0F 1F with the ModRM bytes that fill
+  /// in least; 0: another instruction, which the decoder knows. There is one after nearly every function.
+  func usualNopLength(at offset: Int) -> Int {
+    var place = offset
+    while self[place] == 0x66, place &- offset < 6 { place &+= 1 }
+    if self[place] == 0x90, place < count { return place &- offset &+ 1 }
+    if self[place] == 0x2e { place &+= 1 }
+    guard self[place] == 0x0f, self[place &+ 1] == 0x1f, place &+ 2 < count else { return 0 }
+    let length =
+      switch self[place &+ 2] {
+      case 0x00: 3
+      case 0x40: 4
+      case 0x44: 5
+      case 0x80: 7
+      case 0x84: 8
+      default: 0
+      }
+    guard length != 0, place &+ length <= count else { return 0 }
+    return place &- offset &+ length
   }
 }

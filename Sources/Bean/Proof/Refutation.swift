@@ -77,12 +77,39 @@ extension Bytes {
     guard let first = window.load(UInt64.self, at: 0) else { return }
     withUnsafeBytes { (raw) in
       guard raw.count >= 8 else { return }
-      for position in 0...(raw.count &- 8)
-      where raw.loadUnaligned(fromByteOffset: position, as: UInt64.self) == first {
-        let offset = UInt64(truncatingIfNeeded: position)
-        if slice(at: offset, count: UInt64(window.count)) == window, body(offset) { return }
+      let last = raw.count &- 8
+      let start = SIMD4(repeating: UInt32(truncatingIfNeeded: first))
+      var position = 0
+      while position <= last {
+        // Sixteen at a time, by four of the eight bytes.
+        if position &+ 15 <= last, !raw.hasWord(start, at: position) {
+          position &+= 16
+          continue
+        }
+        let end = min(position &+ 15, last)
+        while position <= end {
+          if raw.loadUnaligned(fromByteOffset: position, as: UInt64.self) == first {
+            let offset = UInt64(truncatingIfNeeded: position)
+            if slice(at: offset, count: UInt64(window.count)) == window, body(offset) { return }
+          }
+          position &+= 1
+        }
       }
     }
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  /// Whether the word is at one of sixteen positions, all of which have four bytes.
+  @inline(__always)
+  fileprivate func hasWord(_ word: SIMD4<UInt32>, at position: Int) -> Bool {
+    let isThere =
+      loadUnaligned(fromByteOffset: position, as: SIMD4<UInt32>.self) .== word
+      .| loadUnaligned(fromByteOffset: position &+ 1, as: SIMD4<UInt32>.self) .== word
+      .| loadUnaligned(fromByteOffset: position &+ 2, as: SIMD4<UInt32>.self) .== word
+      .| loadUnaligned(fromByteOffset: position &+ 3, as: SIMD4<UInt32>.self) .== word
+    let halves = unsafeBitCast(isThere, to: SIMD2<UInt64>.self)
+    return halves[0] | halves[1] != 0
   }
 }
 

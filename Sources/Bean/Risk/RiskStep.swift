@@ -54,16 +54,16 @@ struct RiskEncoding {
   @inline(__always)
   private func byte(_ offset: Int) -> UInt8 { bytes[start &+ offset] }
 
-  /// The bits that extend base and index, REX.B and REX.X as they are in REX.
+  /// The bits that extend base, index and register, REX.B, REX.X and REX.R as they are in REX.
   private var extensionBits: UInt8 {
     let opcode = modRMOffset &- 1
     switch instruction.encoding {
     case .legacy:
       let before = opcode &- (instruction.map == 0 ? 0 : instruction.map == 1 ? 1 : 2) &- 1
       guard before >= 0, byte(before) & 0xf0 == 0x40 else { return 0 }
-      return byte(before) & 3
+      return byte(before) & 7
     case .vex where opcode >= 3 && byte(opcode &- 3) == 0xc4 && byte(opcode &- 2) & 0x1f == instruction.map:
-      return ~byte(opcode &- 2) >> 5 & 3
+      return ~byte(opcode &- 2) >> 5 & 7
     default: return 0
     }
   }
@@ -93,6 +93,21 @@ struct RiskEncoding {
     if sib >> 3 & 7 != 4 || bits & 2 != 0 { return nil }
     if sib & 7 == 5, instruction.modRM < 0x40 { return nil }
     return sib & 7 | (bits & 1) << 3
+  }
+
+  /// What ModRM.reg names. Valid where the instruction has ModRM.
+  var register: UInt8 { instruction.modRM >> 3 & 7 | (extensionBits & 4) << 1 }
+
+  /// The register that is the operand in place of memory.
+  var operand: UInt8? {
+    instruction.hasModRM && instruction.modRM >= 0xc0 ? instruction.modRM & 7 | (extensionBits & 1) << 3 : nil
+  }
+
+  /// Of opcodes whose low bits name a register.
+  var opcodeRegister: UInt8 {
+    let end = instruction.immediateSize != 0 ? Int(instruction.immediateOffset) : Int(instruction.length)
+    let isExtended = end >= 2 && byte(end &- 2) & 0xf1 == 0x41
+    return instruction.opcode & 7 | (isExtended ? 8 : 0)
   }
 
   var displacement: Int32 {

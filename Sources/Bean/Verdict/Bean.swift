@@ -85,6 +85,7 @@ public enum Bean {
     if let before, let after, before.fileSize == after.fileSize, image != 0 {
       content.compareThreadImage(old: before.address, new: after.address, count: image)
     }
+    comparison.judgePointers()
   }
 
   private static func prove(_ comparison: Comparison, _ verdict: inout Verdict) {
@@ -102,6 +103,7 @@ public enum Bean {
     verdict.reasonCount = comparison.reasonCount
     verdict.mapping = comparison.mapping
     verdict.variables = comparison.variables
+    verdict.pointers = comparison.pointers
     verdict.newOwnsState = comparison.newOwnsState
     verdict.missingExports = comparison.missingExports
     verdict.reasonKinds = comparison.reasonKinds

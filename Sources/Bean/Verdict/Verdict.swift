@@ -35,6 +35,9 @@ public struct Verdict {
   public internal(set) var mapping: StateMapping = .empty
   /// What became of each variable, where sections as a whole could not be shared; else empty.
   public internal(set) var variables: [VariablePair] = []
+  /// Words of state that get the new version's initial value where the program has not changed them; the loader
+  /// looks whether it has.
+  public internal(set) var pointers: [InitialPointer] = []
   /// The old version has no state: the new one's own is used, nothing is bound.
   public internal(set) var newOwnsState = false
   /// State stands in the way, and both versions have the hooks that take it over: the new version's own is used, and

@@ -23,6 +23,10 @@ extension Text {
       appendVariables(verdict)
       append("\n")
     }
+    if !verdict.pointers.isEmpty {
+      appendPointers(verdict)
+      append("\n")
+    }
     if verdict.riskCount > 0 {
       appendRisks(verdict)
       append("\n")
@@ -87,6 +91,15 @@ extension JSONWriter {
       writer.key("variables")
       writer.array { (writer) in
         for pair in verdict.variables where pair.kind != .kept { writer.value(pair) }
+      }
+      writer.key("pointers")
+      writer.array { (writer) in
+        for pointer in verdict.pointers {
+          writer.object { (writer) in
+            writer.field("old", Int(clamping: pointer.old))
+            writer.field("new", Int(clamping: pointer.new))
+          }
+        }
       }
       writer.field("needs_program_thread", verdict.needsProgramThread)
     }

@@ -70,6 +70,10 @@ extension Text {
       append(", ")
       append(hex: after)
     }
+    guard let function = refusal.function else { return }
+    append("; ")
+    append(function)
+    append(" may call through it without a test")
   }
 
   private mutating func appendMoved(_ refusal: Refusal) {
@@ -162,6 +166,16 @@ extension Text {
     append(" of ")
     append(decimal: counters.candidates)
     append(" candidates explained")
+  }
+
+  /// "pointers: 2 initial values are other ones, and follow where the program has not changed them".
+  public mutating func appendPointers(_ verdict: Verdict) {
+    append("pointers: ")
+    append(decimal: verdict.pointers.count)
+    append(
+      verdict.pointers.count == 1
+        ? " initial value is another one, and follows if the program has not changed it"
+        : " initial values are other ones, and follow where the program has not changed them")
   }
 
   /// "variables: 311 kept, 12 moved, 0 with own content, 3 new, 1 gone", where they were matched one by one.

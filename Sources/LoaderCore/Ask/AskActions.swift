@@ -93,7 +93,7 @@ extension Updater {
     do throws(ELFError) {
       let old: Binary
       if let known = shared.current.binary { old = known } else { old = try binary(own) }
-      return verdict(shared, old, try binary(content, like: old))
+      return verdict(shared, old, try binary(content, like: old)).verdict
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
     }

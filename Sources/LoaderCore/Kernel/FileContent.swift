@@ -40,14 +40,20 @@ extension FileDescriptor {
 
   /// The first `size` bytes, or as many as there are.
   func content(size: UInt64) throws(Errno) -> [UInt8] {
-    var content = [UInt8](repeating: 0, count: Int(size))
-    var done = 0
-    while done < content.count {
-      let got = try content.fill(from: self, at: done)
-      if got == 0 { break }
-      done += got
+    var failure: Errno?
+    let content = [UInt8](unsafeUninitializedCapacity: Int(size)) { (buffer, done) in
+      let room = UnsafeMutableRawBufferPointer(buffer)
+      do throws(Errno) {
+        while done < Int(size) {
+          let got = try read(into: UnsafeMutableRawBufferPointer(rebasing: room[done..<Int(size)]))
+          if got == 0 { break }
+          done += got
+        }
+      } catch {
+        failure = error
+      }
     }
-    content.removeLast(content.count - done)
+    if let failure { throw failure }
     return content
   }
 }

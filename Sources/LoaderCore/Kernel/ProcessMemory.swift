@@ -25,6 +25,12 @@ public enum ProcessMemory {
     luci_store_release(pointer(address).assumingMemoryBound(to: UInt64.self), value)
   }
 
+  /// Stores `value` if the word still is `expected`: for words that the program may write to at the same time.
+  @inline(__always)
+  public static func exchange(_ expected: UInt64, by value: UInt64, at address: UInt64) {
+    _ = luci_compare_exchange(pointer(address).assumingMemoryBound(to: UInt64.self), expected, value)
+  }
+
   @inline(__always)
   public static func loadAtomically(at address: UInt64) -> UInt64 {
     luci_load_acquire(pointer(address).assumingMemoryBound(to: UInt64.self))

@@ -3,29 +3,41 @@
 enum Check {
   /// 0 applicable, 1 refused, 2 error.
   static func run(_ old: Path, _ new: Path, _ settings: Settings, isJSON: Bool) -> (text: Text, code: Int) {
-    var text = Text()
     do throws(CheckFailure) {
-      let before = try copy(old)
-      let after = try copy(new)
-      // This process ends soon: giving tens of megabytes back page by page would only keep the answer waiting.
-      _ = (Unmanaged.passRetained(before), Unmanaged.passRetained(after))
-      let verdict: Verdict
-      do throws(ELFError) { verdict = try compare(before.bytes, after.bytes) } catch {
-        // Which of the two it was, the reader of each says.
-        let isOld = (try? Binary(before.bytes)) == nil
-        throw CheckFailure(LoadError(.malformed(error), isOld ? old : new).message)
+      let (before, after) = (try content(old), try content(new))
+      return before.withUnsafeBytes { (before) in
+        after.withUnsafeBytes { (after) in
+          verdict(old, Bytes(before), new, Bytes(after), settings, isJSON: isJSON)
+        }
       }
-      if settings.skipsIdentical, before.bytes == after.bytes {
-        text.appendSameFile(isJSON: isJSON)
-        return (text, 0)
-      }
-      let isTaken = settings.takes(verdict) && !(settings.refusesLayoutRisks && !verdict.risks.isEmpty)
-      isJSON ? text.append(json: verdict, isTaken: isTaken) : text.append(verdict, isTaken: isTaken)
-      return (text, isTaken ? 0 : 1)
     } catch {
-      text.appendVerdictError(error.text, isJSON: isJSON)
-      return (text, 2)
+      return failed(error, isJSON: isJSON)
     }
+  }
+
+  private static func verdict(
+    _ old: Path, _ before: Bytes, _ new: Path, _ after: Bytes, _ settings: Settings, isJSON: Bool
+  ) -> (text: Text, code: Int) {
+    var text = Text()
+    let verdict: Verdict
+    do throws(ELFError) { verdict = try compare(before, after) } catch {
+      // Which of the two it was, the reader of each says.
+      let isOld = (try? Binary(before)) == nil
+      return failed(CheckFailure(LoadError(.malformed(error), isOld ? old : new).message), isJSON: isJSON)
+    }
+    if settings.skipsIdentical, before == after {
+      text.appendSameFile(isJSON: isJSON)
+      return (text, 0)
+    }
+    let isTaken = settings.takes(verdict) && !(settings.refusesLayoutRisks && !verdict.risks.isEmpty)
+    isJSON ? text.append(json: verdict, isTaken: isTaken) : text.append(verdict, isTaken: isTaken)
+    return (text, isTaken ? 0 : 1)
+  }
+
+  private static func failed(_ failure: CheckFailure, isJSON: Bool) -> (text: Text, code: Int) {
+    var text = Text()
+    text.appendVerdictError(failure.text, isJSON: isJSON)
+    return (text, 2)
   }
 
   private struct CheckFailure: Error {
@@ -36,12 +48,13 @@ enum Check {
   private static func compare(_ old: Bytes, _ new: Bytes) throws(ELFError) -> Verdict {
     let before = try Binary(old)
     let after = try Binary(new, like: before)
+    // This process ends soon: giving tens of megabytes back page by page would only keep the answer waiting.
     _ = (Unmanaged.passRetained(before), Unmanaged.passRetained(after))
     return Bean.compare(old: before, new: after)
   }
 
-  private static func copy(_ path: Path) throws(CheckFailure) -> PrivateCopy {
-    do throws(CopyFailure) { return try PrivateCopy(of: path) } catch {
+  private static func content(_ path: Path) throws(CheckFailure) -> [UInt8] {
+    do throws(CopyFailure) { return try PrivateCopy.content(of: path) } catch {
       var text = Text()
       path.write(to: &text)
       text.append(": ")

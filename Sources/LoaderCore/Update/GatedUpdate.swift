@@ -9,6 +9,8 @@ final class GatedUpdate {
     let slot: UInt64
     let old: UInt64
     let new: UInt64
+    /// A word of state, which the program may write to at any time.
+    var isState = false
     /// The object that the slot is protected in.
     let owner: LoadedObject?
   }
@@ -36,11 +38,15 @@ extension Program {
     var chosen = changes.writes.filter { $0.isCall }
     if chosen.isEmpty { chosen = changes.writes.filter { $0.isSymbolic } }
     // Nobody may come in unseen, be it through a table of functions.
-    if waiting != nil { chosen = changes.writes }
+    if waiting != nil { chosen = changes.writes.filter { $0.isFunction } }
     var gates: [GatedUpdate.Gate] = []
     for write in chosen {
       guard let index = gateIndex(write.slot, write.old, waiting) else { return false }
-      gates.append(.init(index: index, slot: write.slot, old: write.old, new: write.value, owner: write.owner))
+      // Who has read a pointer that becomes null is on its way to the old function.
+      let new = write.value == 0 ? write.old : write.value
+      gates.append(
+        .init(
+          index: index, slot: write.slot, old: write.old, new: new, isState: write.isState, owner: write.owner))
     }
     for (slot, old, new) in versions.flatMap({ entryStubs.words(of: $0) }) {
       guard let index = gateIndex(slot, old, waiting) else { return false }
@@ -49,7 +55,7 @@ extension Program {
     guard !gates.isEmpty || waiting != nil else { return false }
     gatedUpdate = GatedUpdate(versions, gates, waiting)
     gateWaits = versions.contains { $0.isMigrated }
-    setSlots(gates) { gateStubs.entry($0.index) }
+    setSlots(gates, isUp: true)
     return true
   }
 
@@ -68,7 +74,7 @@ extension Program {
     guard let pending = gatedUpdate else { return }
     gatedUpdate = nil
     gateWaits = false
-    setSlots(pending.gates) { $0.old }
+    setSlots(pending.gates, isUp: false)
     for gate in pending.gates { gateStubs.decide(gate.index, gate.old) }
   }
 
@@ -81,14 +87,23 @@ extension Program {
     }
   }
 
-  private func setSlots(_ gates: [GatedUpdate.Gate], _ value: (GatedUpdate.Gate) -> UInt64) {
+  /// To the gates, or back to the old functions.
+  private func setSlots(_ gates: [GatedUpdate.Gate], isUp: Bool) {
     var owners: [LoadedObject] = []
     for gate in gates {
       guard let owner = gate.owner, !owners.contains(where: { $0 === owner }) else { continue }
       owners.append(owner)
     }
     for owner in owners { setRELROWritable(owner, true) }
-    for gate in gates { ProcessMemory.storeAtomically(value(gate), at: gate.slot) }
+    for gate in gates {
+      let entry = gateStubs.entry(gate.index)
+      let (before, after) = isUp ? (gate.old, entry) : (entry, gate.old)
+      if gate.isState {
+        ProcessMemory.exchange(before, by: after, at: gate.slot)
+      } else {
+        ProcessMemory.storeAtomically(after, at: gate.slot)
+      }
+    }
     for owner in owners { setRELROWritable(owner, false) }
   }
 
@@ -148,7 +163,7 @@ extension Program {
     }
     gatedUpdate = nil
     // The slots hold gates at the moment: the old values tell what has to change.
-    setSlots(pending.gates) { $0.old }
+    setSlots(pending.gates, isUp: false)
     gateWaits = false
     finish(pending.versions)
     for gate in pending.gates { gateStubs.decide(gate.index, gate.new) }

@@ -6,6 +6,8 @@ struct NewVersion {
   let shared: SharedObject
   let object: LoadedObject
   let verdict: Verdict
+  /// What Bean knows of the version that it replaces, and of itself.
+  let oldBinary: Binary
   let binary: Binary
   /// The image is new; otherwise it is a version that was current before.
   let isFresh: Bool

@@ -11,20 +11,23 @@ extension Updater {
   }
 
   func prepare(_ shared: SharedObject, _ watcher: FileWatcher?) throws(UpdateFailure) -> Prepared {
-    if program.settings.comparesModificationTime, let mapped = shared.current.status,
-      (try? FileDescriptor.status(of: shared.path))?.isModified(since: mapped) == false
-    {
+    let foresight = takeForesight(shared)
+    if isUnmodified(shared) {
       report(.sameTime, shared)
       return .unchanged
     }
     let copy: PrivateCopy
-    do throws(CopyFailure) { copy = try PrivateCopy(of: shared.path) } catch {
-      if error == .changed {
-        if watcher?.postpone(id: shared.id) == true { return .unsettled }
-        // The next `__luci_update` looks again.
-        shared.seen = nil
+    if let foresight {
+      copy = foresight.copy
+    } else {
+      do throws(CopyFailure) { copy = try PrivateCopy(of: shared.path) } catch {
+        if error == .changed {
+          if watcher?.postpone(id: shared.id) == true { return .unsettled }
+          // The next `__luci_update` looks again.
+          shared.seen = nil
+        }
+        throw UpdateFailure(error.event, error.cause, error.text)
       }
-      throw UpdateFailure(error.event, error.cause, error.text)
     }
     defer { copy.closeDescriptor() }
     if let refusal = FileVetting(program.settings).refusal(path: shared.path, file: copy.status) {
@@ -36,7 +39,13 @@ extension Updater {
       report(.sameHash, shared)
       return .unchanged
     }
-    return .candidate(try examine(shared, copy, content))
+    return .candidate(try examine(shared, copy, content, foresight?.examination))
+  }
+
+  /// LD_USE_MTIME: the file's modification time tells.
+  func isUnmodified(_ shared: SharedObject) -> Bool {
+    guard program.settings.comparesModificationTime, let mapped = shared.current.status else { return false }
+    return (try? FileDescriptor.status(of: shared.path))?.isModified(since: mapped) == false
   }
 
   /// A file that is mapped itself and was written to in place has changed under the running code: there is nothing
@@ -55,34 +64,62 @@ extension Updater {
   }
 
   /// Bean's verdict for this process: with its settings, and the exports that something here uses.
-  func verdict(_ shared: SharedObject, _ old: Binary, _ new: Binary) -> Verdict {
-    // Program threads that open libraries change the lists that this reads.
-    program.lock.lock()
-    let used = UsedSymbols(program, of: shared)
-    program.lock.unlock()
-    return Bean.compare(old: old, new: new, countsChangesForCallers: program.settings.checksDependencies) {
-      used.contains($0, $1)
+  func verdict(
+    _ shared: SharedObject, _ old: Binary, _ new: Binary
+  ) -> (verdict: Verdict, missed: [MissedExport]) {
+    var used: UsedSymbols?
+    var missed: [MissedExport] = []
+    let verdict = Bean.compare(old: old, new: new, countsChangesForCallers: program.settings.checksDependencies) {
+      (name, version) in
+      if used == nil { used = usedSymbols(of: shared) }
+      let isUsed = used?.contains(name, version) ?? true
+      missed.append(MissedExport(name: name, version: version, isUsed: isUsed))
+      return isUsed
     }
+    return (verdict, missed)
   }
 
-  func examine(_ shared: SharedObject, _ copy: PrivateCopy, _ content: Bytes) throws(UpdateFailure)
-    -> NewVersion
-  {
-    let parsed: ObjectFile
-    let newBinary: Binary
-    let verdict: Verdict
+  /// Program threads that open libraries change the lists that this reads.
+  private func usedSymbols(of shared: SharedObject) -> UsedSymbols {
+    program.lock.lock()
+    defer { program.lock.unlock() }
+    return UsedSymbols(program, of: shared)
+  }
+
+  /// What would be missed is, or is not, in use as it was when the verdict was made.
+  private func holds(_ examination: Examination, for shared: SharedObject) -> Bool {
+    if examination.missed.isEmpty { return true }
+    let used = usedSymbols(of: shared)
+    return !examination.missed.contains { used.contains($0.name, $0.version) != $0.isUsed }
+  }
+
+  /// Bean's work, without any consequence.
+  func examination(_ shared: SharedObject, _ new: Bytes, _ content: Bytes) throws(UpdateFailure) -> Examination {
     do throws(ELFError) {
-      parsed = try ObjectFile(copy.bytes)
+      let parsed = try ObjectFile(new)
       guard parsed.dynamic != nil else { throw ELFError(.dynamicOutside, at: 0) }
       let oldBinary: Binary
       if let known = shared.current.binary { oldBinary = known } else { oldBinary = try binary(content) }
       shared.current.binary = oldBinary
-      let bytes = shared.versions.first { $0.fileContent == copy.bytes }?.fileContent ?? copy.bytes
-      newBinary = try binary(bytes, like: oldBinary)
-      verdict = self.verdict(shared, oldBinary, newBinary)
+      let bytes = shared.versions.first { $0.fileContent == new }?.fileContent ?? new
+      let newBinary = try binary(bytes, like: oldBinary)
+      let (verdict, missed) = self.verdict(shared, oldBinary, newBinary)
+      return Examination(parsed: parsed, old: oldBinary, binary: newBinary, verdict: verdict, missed: missed)
     } catch {
       throw UpdateFailure(LoadError(.malformed(error), shared.path))
     }
+  }
+
+  func examine(
+    _ shared: SharedObject, _ copy: PrivateCopy, _ content: Bytes, _ known: Examination? = nil
+  ) throws(UpdateFailure) -> NewVersion {
+    let examination: Examination
+    if let known, holds(known, for: shared) {
+      examination = known
+    } else {
+      examination = try self.examination(shared, copy.bytes, content)
+    }
+    let (parsed, newBinary, verdict) = (examination.parsed, examination.binary, examination.verdict)
     let isBound = program.settings.binds(verdict)
     guard isBound || verdict.hooksTakeState else { throw UpdateFailure(verdict) }
     let isLayoutKnown = try checkDebugHash(shared, shared.current.binary?.file ?? parsed, parsed) || !isBound
@@ -95,9 +132,10 @@ extension Updater {
     if givesImages { VersionImage.keep(shared.current) }
     if isBound, let known = shared.version(with: copy.bytes, ownsState: verdict.newOwnsState) {
       try checkHomes(of: known, shared.current, verdict)
+      known.binary = newBinary
       return NewVersion(
-        shared: shared, object: known, verdict: verdict, binary: newBinary, isFresh: false,
-        isLayoutKnown: isLayoutKnown, hasNoObjects: !verdict.unusedMakers.isEmpty)
+        shared: shared, object: known, verdict: verdict, oldBinary: examination.old, binary: newBinary,
+        isFresh: false, isLayoutKnown: isLayoutKnown, hasNoObjects: !verdict.unusedMakers.isEmpty)
     }
     guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.hasTLS else {
       throw UpdateFailure(
@@ -110,8 +148,9 @@ extension Updater {
     object.binary = newBinary
     object.privateCopy = copy
     return NewVersion(
-      shared: shared, object: object, verdict: verdict, binary: newBinary, isFresh: true, isMigrated: !isBound,
-      needsProgramThread: needsProgramThread, isLayoutKnown: isLayoutKnown, hasNoObjects: !verdict.unusedMakers.isEmpty)
+      shared: shared, object: object, verdict: verdict, oldBinary: examination.old, binary: newBinary, isFresh: true,
+      isMigrated: !isBound, needsProgramThread: needsProgramThread, isLayoutKnown: isLayoutKnown,
+      hasNoObjects: !verdict.unusedMakers.isEmpty)
   }
 
   /// A version that is mapped already was bound when it was new: the same homes must follow from the current one.
@@ -177,7 +216,8 @@ extension Updater {
       object.binary = candidate.binary
       object.privateCopy = copy
       return NewVersion(
-        shared: candidate.shared, object: object, verdict: candidate.verdict, binary: candidate.binary, isFresh: true,
+        shared: candidate.shared, object: object, verdict: candidate.verdict, oldBinary: candidate.oldBinary,
+        binary: candidate.binary, isFresh: true,
         isMigrated: candidate.isMigrated, needsProgramThread: candidate.needsProgramThread,
         isLayoutKnown: candidate.isLayoutKnown, hasNoObjects: candidate.hasNoObjects)
     } catch {

@@ -19,6 +19,8 @@ public final class SharedObject {
     let detail: [UInt8]
   }
   var refusal: Refusal?
+  /// While its file settles; the helper's.
+  var foresight: Foresight?
 
   public init(id: Int, _ first: LoadedObject) {
     self.id = id
@@ -54,7 +56,7 @@ public final class SharedObject {
     // Handles may have been given out and taken back since the version was prepared.
     version.openCount = current.openCount
     if !versions.contains(where: { $0 === version }) { versions.append(version) }
-    current.binary = nil
+    for other in versions where other !== version { other.binary = nil }
     previous = current
     current = version
   }

@@ -11,11 +11,27 @@ struct SlotWrites {
     /// Bound by the symbol of a function; of these, R_X86_64_JUMP_SLOT: code only calls through it.
     var isSymbolic = false
     var isCall = false
+    /// A word of state, which the program may write to at any time.
+    var isState = false
+    /// It holds the address of a function, and calls may lead to a gate meanwhile.
+    var isFunction = true
     /// Whose relocation it is.
     var owner: LoadedObject?
+
+    func store(_ value: UInt64, insteadOf expected: UInt64) {
+      if isState {
+        ProcessMemory.exchange(expected, by: value, at: slot)
+      } else {
+        ProcessMemory.storeAtomically(value, at: slot)
+      }
+    }
   }
 
   let pairs: [NewVersion]
+  /// Of the versions that are being replaced: nearly every slot leads to none of them.
+  private let ranges: [AddressRange]
+  /// Some of these have state of their own.
+  private let bringsState: Bool
   private(set) var writes: [Write] = []
   /// Objects whose RELRO holds slots.
   private(set) var protected: [LoadedObject] = []
@@ -26,11 +42,16 @@ struct SlotWrites {
 
   init(_ program: Program, _ pairs: [NewVersion]) {
     self.pairs = pairs
+    ranges = pairs.map { $0.old.memoryRange }
+    bringsState = pairs.contains { $0.isMigrated }
     scope = program.settings.keepsChangedPointers ? nil : program.scope
     let followsAll = program.settings.relocatesOutdated
     for object in program.registry.objects where followsAll || isCurrent(object) { collect(from: object) }
     for object in program.hostObjects { collect(from: object) }
-    for pair in pairs { collectInitialPointers(of: pair) }
+    for pair in pairs {
+      collectInitialPointers(of: pair)
+      if !pair.isMigrated { collectOtherPointers(of: pair, program) }
+    }
   }
 
   /// Versions that are being replaced are outdated by then.
@@ -38,7 +59,10 @@ struct SlotWrites {
     object.identity.map { $0.current === object } ?? true && !pairs.contains { $0.old === object }
   }
 
-  private func pair(owning address: UInt64) -> NewVersion? { pairs.first { $0.old.contains(address) } }
+  private func pair(owning address: UInt64) -> NewVersion? {
+    for index in ranges.indices where ranges[index].contains(address) { return pairs[index] }
+    return nil
+  }
 
   /// The slots of `object` that lead into a version that is being replaced.
   private mutating func collect(from object: LoadedObject) {
@@ -121,7 +145,7 @@ struct SlotWrites {
   private mutating func considerVariable(
     _ relocation: Relocation, _ symbol: Symbol, _ slot: UInt64, _ value: UInt64, of object: LoadedObject
   ) {
-    guard !isOwnVersion, !symbol.isLocal,
+    guard bringsState, !isOwnVersion, !symbol.isLocal,
       let pair = pairs.first(where: { $0.isMigrated && $0.old.stateOwner.contains(value) }),
       let bytes = object.symbols.name(of: symbol)
     else { return }
@@ -145,7 +169,9 @@ struct SlotWrites {
     else { return }
     let array = object.dynamic.finiArray
     if array.isPresent, offset >= array.address, offset - array.address < array.size { return }
-    writes.append(Write(slot: slot, old: value, value: pair.object.bias &+ match.new, owner: object))
+    let isState = object.segments.relro.map { !$0.contains(offset) } ?? true
+    writes.append(
+      Write(slot: slot, old: value, value: pair.object.bias &+ match.new, isState: isState, owner: object))
   }
 
   /// Function pointers in state that still hold their initial value: the new version's relocations tell where
@@ -160,8 +186,45 @@ struct SlotWrites {
       guard pair.old.contains(value), let match = pair.verdict.newFunction(for: value &- pair.old.bias),
         expectedFunction(entry, binary) == match.new
       else { continue }
-      writes.append(Write(slot: home, old: value, value: pair.object.bias &+ match.new))
+      writes.append(Write(slot: home, old: value, value: pair.object.bias &+ match.new, isState: true))
     }
+  }
+
+  /// Words of state whose initial value is another one in the new version. What the program has changed is its own.
+  private mutating func collectOtherPointers(of pair: NewVersion, _ program: Program) {
+    let before = pair.oldBinary
+    for pointer in pair.verdict.pointers {
+      let place = pair.object.bias &+ pointer.new
+      let home = pair.object.binding?.home(of: place) ?? place
+      guard home & 7 == 0,
+        let expected = initialValue(before, before.relocations.entry(at: pointer.old), of: pair.old, program),
+        let value = initialValue(
+          pair.binary, pair.binary.relocations.entry(at: pointer.new), of: pair.object, program)
+      else { continue }
+      let found = ProcessMemory.load(UInt64.self, at: home)
+      guard found == expected || scope != nil else { continue }
+      // It would have led to the old function's counterpart.
+      writes.removeAll { $0.slot == home }
+      let isFunction = found != 0 && before.regions.kind(of: found &- pair.old.bias) == .code
+      writes.append(Write(slot: home, old: found, value: value, isState: true, isFunction: isFunction))
+    }
+  }
+
+  /// What relocation makes of a word; nil where its symbol is not the object's own.
+  private func initialValue(
+    _ binary: Binary, _ entry: RelocationIndex.Entry?, of object: LoadedObject, _ program: Program
+  ) -> UInt64? {
+    guard let entry else { return 0 }
+    guard let symbol = binary.symbols.symbol(of: entry) else {
+      return object.bias &+ UInt64(bitPattern: entry.addend)
+    }
+    if symbol.isExport {
+      let found = program.scope.find(SymbolName(symbol.name), version: object.versions.version(of: Int(entry.symbol)))
+      let owner = found?.object
+      guard owner == nil || owner === object || pairs.contains(where: { $0.old === owner && $0.object === object })
+      else { return nil }
+    }
+    return object.bias &+ symbol.symbol.value &+ UInt64(bitPattern: entry.addend)
   }
 
   /// Address, in the new version, of the function that a relocation in state refers to.

@@ -103,6 +103,7 @@ extension Program {
     stale?.helperEnds()
     log.afterFork()
     status.afterFork()
+    for shared in updater?.objects ?? [] { shared.foresight = nil }
     updater?.forgetWatches()
   }
 

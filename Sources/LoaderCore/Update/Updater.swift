@@ -20,6 +20,8 @@ public final class Updater {
   /// See `withUnfinished`.
   var unfinished: [SharedObject] = []
   private(set) var desk: AskDesk?
+  /// See `releaseBinaries`; CLOCK_MONOTONIC, nanoseconds.
+  var releaseDue: UInt64?
 
   init(_ program: Program) {
     self.program = program
@@ -68,6 +70,7 @@ public final class Updater {
     // The copy may be half changed: left as it is.
     if let desk { _ = Unmanaged.passRetained(desk) }
     desk = nil
+    dropForesight()
     isPaused = false
     watched = 0
     isBusy = false
@@ -120,6 +123,7 @@ public final class Updater {
   /// The helper's main loop. It ends where waiting fails, and where updates are left to `__luci_update`.
   func run(_ watcher: FileWatcher) {
     watchFixed(watcher)
+    watcher.tellsCalm = true
     openDesk()
     watcher.alsoWaitsFor = desk?.channel.requests
     while true {
@@ -133,14 +137,19 @@ public final class Updater {
         watched += 1
       }
       do throws(Errno) {
-        let batch = try watcher.waitForBatch(until: earliest(stepWaiting(), program.stale?.step(all)))
+        let due = earliest(releaseBinaries(all), earliest(stepWaiting(), program.stale?.step(all)))
+        let batch = try watcher.waitForBatch(until: due)
         for id in batch.unwatched where id < all.count {
           report(.notWatched, all[id], cause: "watch-lost", Text("its directory can't be watched any more"))
         }
         reportFixed(batch.changed)
+        for id in batch.vanished where id < all.count { all[id].foresight = nil }
         desk?.serve()
+        let calm = batch.calm.filter { $0 < all.count }.map { all[$0] }
+        if !calm.isEmpty { foresee(calm) }
         let changed = takeChanged(batch.changed.filter { $0 < all.count }.map { all[$0] })
         if !changed.isEmpty { update(changed, watcher) }
+        if !changed.isEmpty || !calm.isEmpty { releaseDue = ClockTime.monotonic() + Updater.releaseTime }
       } catch {
         var text = Text("no further updates: waiting for changes failed: ")
         text.append(error.text)
@@ -172,6 +181,7 @@ public final class Updater {
     let new = changed.filter { object in !postponed.contains { $0 === object } }
     postponed += new
     if isPaused {
+      for shared in changed { shared.foresight = nil }
       for shared in new { report(.updatesDisabled, shared, cause: "paused") }
       return []
     }
@@ -267,6 +277,10 @@ public final class Updater {
       if !version.verdict.variables.isEmpty {
         detail.append("; ")
         detail.appendVariables(version.verdict)
+      }
+      if !version.verdict.pointers.isEmpty {
+        detail.append("; ")
+        detail.appendPointers(version.verdict)
       }
       if version.hasLayoutRisk {
         var risks = Text()

@@ -45,6 +45,8 @@ public final class FileWatcher {
   private var settling: SettleQueue
   private var objects: [Int: Object] = [:]
   private var unwatched: [Int] = []
+  /// Batches tell of files that may be at rest, too.
+  var tellsCalm = false
 
   /// Events come in bulk: after a look at the queue the next one waits so long (2 ms).
   private static var pause: UInt64 { 2_000_000 }
@@ -109,11 +111,17 @@ public final class FileWatcher {
     var pauseEnd: UInt64 = 0
     while true {
       let now = ClockTime.monotonic()
-      let batch = finish(settling.takeReady(at: now))
-      if !batch.changed.isEmpty || !batch.unwatched.isEmpty { return batch }
-      if let deadline, now >= deadline { return WatchBatch() }
+      var batch = finish(settling.takeReady(at: now))
+      if tellsCalm { batch.calm = settling.takeCalm(at: now).filter { objects[$0]?.isWritten == true } }
+      if !batch.isEmpty { return batch }
+      if let deadline, now >= deadline {
+        // Whose next deadline is always past would never hear of a change.
+        try look()
+        return WatchBatch()
+      }
       let isPausing = now < pauseEnd
       var end = FileWatcher.earlier(settling.deadline, deadline)
+      if tellsCalm { end = FileWatcher.earlier(end, settling.calmDeadline) }
       if isPausing { end = FileWatcher.earlier(end, pauseEnd) }
       var files: [FileDescriptor] = []
       if let wake { files.append(wake) }
@@ -223,7 +231,7 @@ public final class FileWatcher {
       watchAgain(id)
       guard let object = objects[id] else { continue }
       guard let status = FileWatcher.status(object.path) else {
-        if object.meetsNewObstacle() { batch.changed.append(id) }
+        if object.meetsNewObstacle() { batch.changed.append(id) } else if tellsCalm { batch.vanished.append(id) }
         continue
       }
       object.obstacle = nil
@@ -253,6 +261,12 @@ public struct WatchBatch: Equatable {
   public var changed: [Int] = []
   /// Objects that can no longer be watched; told once.
   public var unwatched: [Int] = []
+  /// Objects whose files were written, and to which nothing has happened for part of the settle time.
+  var calm: [Int] = []
+  /// Objects that have settled without a file.
+  var vanished: [Int] = []
   /// The wake descriptor was the reason to return; what is settling comes later.
   public var isWoken = false
+
+  var isEmpty: Bool { changed.isEmpty && unwatched.isEmpty && calm.isEmpty && vanished.isEmpty }
 }

@@ -88,9 +88,7 @@ public final class PrivateCopy {
   public init(
     of source: FileDescriptor, status before: FileStatus, path: Path, limit: UInt64 = PrivateCopy.limit
   ) throws(CopyFailure) {
-    guard before.isRegular else { throw .notRegular }
-    guard before.size > 0 else { throw .empty }
-    guard before.size <= limit else { throw .tooLarge }
+    try before.checkForCopy(limit: limit)
     let memory = try PrivateCopy.memoryFile(named: path)
     do throws(CopyFailure) {
       let copied = try PrivateCopy.copy(source, to: memory, size: before.size)
@@ -104,6 +102,18 @@ public final class PrivateCopy {
     size = before.size
     descriptor = memory
     thread = CurrentThread.id
+  }
+
+  /// A file's content as it was at one moment, for who maps nothing of it.
+  static func content(of path: Path) throws(CopyFailure) -> [UInt8] {
+    let source = try PrivateCopy.open(path)
+    defer { source.close() }
+    let before = try PrivateCopy.status(source)
+    try before.checkForCopy(limit: PrivateCopy.limit)
+    let content: [UInt8]
+    do throws(Errno) { content = try source.content(size: before.size) } catch { throw .read(error) }
+    guard UInt64(content.count) == before.size, try PrivateCopy.status(source) == before else { throw .changed }
+    return content
   }
 
   /// Of bytes that are in memory; `status`: of the file that they came from, nil: the memory file's own.
@@ -207,5 +217,13 @@ public final class PrivateCopy {
     } catch {
       throw .memory(error)
     }
+  }
+}
+
+extension FileStatus {
+  fileprivate func checkForCopy(limit: UInt64) throws(CopyFailure) {
+    guard isRegular else { throw .notRegular }
+    guard size > 0 else { throw .empty }
+    guard size <= limit else { throw .tooLarge }
   }
 }
