@@ -27,7 +27,9 @@ struct CallGraph {
       }
     }
     for entry in binary.relocations.entries where !CallGraph.isSlot(entry, binary) {
-      guard let address = CallGraph.address(binary, entry), let index = code.index(containing: address) else { continue }
+      guard let address = CallGraph.address(binary, entry), let index = code.index(containing: address) else {
+        continue
+      }
       if code.functions[index].range.start == address { isInData[index] = true } else { entries.append(address) }
     }
     for (number, entry) in binary.symbols.entries.enumerated() where entry.isExport && !entry.symbol.isObject {

@@ -38,7 +38,7 @@ extension FlowSummary {
     guard var flow = FlowAnalysis(binary, function, entries) else { return nil }
     flow.noteChanges(changed)
     guard flow.run() else { return nil }
-    flow.forEach { (encoding, state) in
+    flow.visit { (encoding, state) in
       let place = encoding.start
       if let base = encoding.base, base != 4, state.registers[Int(base)].kind != .unknown {
         bases.append((place, state.registers[Int(base)]))
@@ -258,7 +258,7 @@ struct FlowAnalysis {
   }
 
   /// Every instruction with the state before it.
-  func forEach(_ body: (RiskEncoding, borrowing FlowState) -> Void) {
+  func visit(_ body: (RiskEncoding, borrowing FlowState) -> Void) {
     for (leader, start) in leaderSteps.enumerated() {
       guard var state = states[leader] else { continue }
       var index = start

@@ -78,7 +78,8 @@ struct LayoutRisk {
     if found.count <= LayoutRisk.maximumShifts, LayoutRisk.isConsistent(&found) { shifts += found }
   }
 
-  private func append(_ found: inout [Shift], _ a: RiskStep, _ b: RiskStep, _ functions: (Int, Int), _ isWhole: Bool) {
+  private func append(_ found: inout [Shift], _ a: RiskStep, _ b: RiskStep, _ functions: (Int, Int), _ isWhole: Bool)
+  {
     guard a.isField, b.isField, a.displacement != b.displacement, a.displacement >= 0, b.displacement >= 0,
       found.count <= LayoutRisk.maximumShifts
     else { return }

@@ -79,7 +79,9 @@ struct ProcessReport {
     let waitsFor = program.updater?.waitsFor(shared)
     fields.add("pending", waitsFor != nil)
     if let waitsFor { fields.add("waits_for", waitsFor) }
-    if waitsFor == nil, let last = ledger.last(of: shared.path, where: { isAboutFile($0.event) }), last.event != .updated {
+    if waitsFor == nil, let last = ledger.last(of: shared.path, where: { isAboutFile($0.event) }),
+      last.event != .updated
+    {
       var refusal = JSONFields()
       refusal.add("reason", last.event.reason)
       refusal.add("code", last.event.code)
