@@ -103,13 +103,6 @@ struct RiskEncoding {
     instruction.hasModRM && instruction.modRM >= 0xc0 ? instruction.modRM & 7 | (extensionBits & 1) << 3 : nil
   }
 
-  /// Of opcodes whose low bits name a register.
-  var opcodeRegister: UInt8 {
-    let end = instruction.immediateSize != 0 ? Int(instruction.immediateOffset) : Int(instruction.length)
-    let isExtended = end >= 2 && byte(end &- 2) & 0xf1 == 0x41
-    return instruction.opcode & 7 | (isExtended ? 8 : 0)
-  }
-
   var displacement: Int32 {
     let place = start &+ Int(instruction.displacementOffset)
     switch instruction.displacementSize {
