@@ -1,5 +1,6 @@
-import Bean
 import Testing
+
+@testable import Bean
 
 /// Single encodings whose fields are known by the manual, the odd ones above all.
 @Suite struct DecoderTableTests {

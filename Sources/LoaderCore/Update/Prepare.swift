@@ -12,6 +12,8 @@ extension Updater {
 
   func prepare(_ shared: SharedObject, _ watcher: FileWatcher?) throws(UpdateFailure) -> Prepared {
     let foresight = takeForesight(shared)
+    let isDoubted = shared.isDoubted
+    shared.isDoubted = false
     if isUnmodified(shared) {
       report(.sameTime, shared)
       return .unchanged
@@ -24,12 +26,13 @@ extension Updater {
         if error == .changed {
           if watcher?.postpone(id: shared.id) == true { return .unsettled }
           // The next `__luci_update` looks again.
-          shared.seen = nil
+          shared.seen = SeenFile()
         }
         throw UpdateFailure(error.event, error.cause, error.text)
       }
     }
     defer { copy.closeDescriptor() }
+    if isDoubted, copy.status == shared.seen.status, shared.current.fileContent == copy.bytes { return .unchanged }
     if let refusal = FileVetting(program.settings).refusal(path: shared.path, file: copy.status) {
       throw UpdateFailure(.incompatible, refusal.cause, refusal.text)
     }

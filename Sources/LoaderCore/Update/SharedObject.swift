@@ -8,7 +8,9 @@ public final class SharedObject {
   public private(set) var versions: [LoadedObject]
   public private(set) var current: LoadedObject
   /// The file as `__luci_update` last saw it, taken or not.
-  var seen: FileStatus?
+  var seen: SeenFile
+  /// Looked at although nothing tells of a change: what is the same is not worth a line.
+  var isDoubted = false
   /// What was current before.
   private(set) var previous: LoadedObject?
 
@@ -22,15 +24,18 @@ public final class SharedObject {
   /// While its file settles; the helper's.
   var foresight: Foresight?
 
-  public init(id: Int, _ first: LoadedObject) {
+  /// `time`: when it was loaded, or a second later at most (CLOCK_REALTIME).
+  init(id: Int, _ first: LoadedObject, at time: ClockTime) {
     self.id = id
     name = first.name.withUnsafeBytes { Path(Bytes($0)) }
     path = first.path
     versions = [first]
     current = first
-    seen = first.status
+    seen = SeenFile(first.status, at: time, delay: SharedObject.loadTime)
     first.identity = self
   }
+
+  private static var loadTime: UInt64 { 1_000_000_000 }
 
   /// Closed by dlclose: nothing to update until it is opened again.
   public private(set) var isGone = false
@@ -41,12 +46,12 @@ public final class SharedObject {
   }
 
   /// The same path was opened again.
-  func revive(_ first: LoadedObject) {
+  func revive(_ first: LoadedObject, at time: ClockTime) {
     isGone = false
     previous = nil
     versions = [first]
     current = first
-    seen = first.status
+    seen = SeenFile(first.status, at: time, delay: SharedObject.loadTime)
     first.identity = self
   }
 

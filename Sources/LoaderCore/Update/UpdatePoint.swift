@@ -71,7 +71,7 @@ extension Updater {
       let before = known.map { $0.fileStatus }
       let now = ClockTime.now()
       let ages = zip(known, before).compactMap { (shared, status) -> UInt64? in
-        guard let status, status != shared.seen else { return nil }
+        guard let status, shared.seen.isOther(status) else { return nil }
         return status.age(at: now)
       }
       guard let youngest = ages.min() else { return false }
@@ -88,11 +88,12 @@ extension SharedObject {
   var fileStatus: FileStatus? { isGone ? nil : try? FileDescriptor.status(of: path) }
 
   /// An empty file is about to be written.
-  var hasNewFile: Bool { fileStatus.map { $0 != seen && $0.size > 0 } ?? false }
+  var hasNewFile: Bool { fileStatus.map { seen.isOther($0) && $0.size > 0 } ?? false }
 
   func takeNewFile() -> Bool {
     guard hasNewFile, let status = fileStatus else { return false }
-    seen = status
+    isDoubted = status == seen.status
+    seen = SeenFile(status, at: ClockTime.now())
     return true
   }
 }

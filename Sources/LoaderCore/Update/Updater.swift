@@ -35,11 +35,12 @@ public final class Updater {
   /// Objects of the program that are watched from now on; under the program's lock.
   func register(_ loaded: [LoadedObject]) {
     room.extend(for: loaded.filter { $0.role == .library && $0.fileContent != nil })
+    let time = ClockTime.now()
     for object in loaded where object.role == .library && object.fileContent != nil && object.identity == nil {
       if let known = objects.first(where: { $0.isGone && $0.path == object.path }) {
-        known.revive(object)
+        known.revive(object, at: time)
       } else {
-        objects.append(SharedObject(id: objects.count, object))
+        objects.append(SharedObject(id: objects.count, object, at: time))
       }
     }
   }
@@ -191,7 +192,9 @@ public final class Updater {
 
   private func watch(_ shared: SharedObject, _ watcher: FileWatcher) {
     do throws(Errno) {
-      try watcher.add(shared.path, id: shared.id, known: shared.current.status)
+      shared.isDoubted = shared.seen.isDoubtful
+      try watcher.add(
+        shared.path, id: shared.id, known: shared.current.status, isDoubtful: shared.seen.isDoubtful)
     } catch {
       report(.notWatched, shared, cause: "inotify", Text(error.text))
     }

@@ -66,17 +66,20 @@ public final class FileWatcher {
   public func close() { queue.descriptor.close() }
 
   /// Watches the file that the path leads to, under a number of the caller's choice. `known`: its state when it was
-  /// loaded; a difference counts as a change, so that nothing is missed in between. Returns false where a symbolic
-  /// link on the way lies in a directory that cannot be watched. Throws where nothing can be watched.
+  /// loaded; a difference counts as a change, so that nothing is missed in between, and so does a state that may hide
+  /// one. Returns false where a symbolic link on the way lies in a directory that cannot be watched. Throws where nothing
+  /// can be watched.
   @discardableResult
-  public func add(_ path: Path, id: Int, known: FileStatus? = nil) throws(Errno) -> Bool {
+  public func add(
+    _ path: Path, id: Int, known: FileStatus? = nil, isDoubtful: Bool = false
+  ) throws(Errno) -> Bool {
     remove(id: id)
     let path = path.absolute()
     let (resolution, watches, isComplete) = try watch(path, id)
     let now = FileWatcher.status(path)
     let object = Object(path, resolution, watches, seen: known ?? now)
     objects[id] = object
-    if let known, known != now {
+    if let known, known != now || isDoubtful {
       // The event that told of it, an empty file's end among them, is past.
       object.isWritten = true
       settling.note(id, at: ClockTime.monotonic())
