@@ -6,26 +6,19 @@ struct GatePace {
   /// Nor before this time where an object is gone that stood in the way.
   private var soonestLook: UInt64 = 0
   private var nextGlance: UInt64 = 0
-  /// An object that stood in the way, and how it began.
+  /// An object that stood in the way.
   private var witness: UInt64 = 0
-  private var beginning = Beginning()
-
-  /// The first words of an object. What was freed may look as if it were alive, but is hardly left as it was.
-  private struct Beginning: Equatable {
-    private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-
-    init() {}
-
-    init(of object: UInt64) {
-      _ = withUnsafeMutableBytes(of: &words) { ForeignMemory.copy(from: object, to: $0, count: 32) }
-    }
-
-    static func == (a: Beginning, b: Beginning) -> Bool { a.words == b.words }
-  }
 
   private static var shortestPause: UInt64 { 100_000 }
 
-  mutating func startAnew() { self = GatePace() }
+  /// `witness`: an object that the helper has just seen alive; 0: none. Until it is gone, or for a while (`cost`:
+  /// nanoseconds of a look), looking is in vain.
+  mutating func startAnew(witness: UInt64 = 0, cost: UInt64 = 0) {
+    self = GatePace()
+    if witness == 0 { return }
+    self.witness = witness
+    nextLook = ClockTime.monotonic() + max(GatePace.shortestPause, cost * 10)
+  }
 
   /// After a look in vain.
   mutating func pause(from begin: UInt64, witness: UInt64) {
@@ -34,7 +27,6 @@ struct GatePace {
     nextLook = end + max(GatePace.shortestPause, cost * 30)
     soonestLook = end + cost * 10
     self.witness = witness
-    if witness != 0 { beginning = Beginning(of: witness) }
   }
 
   /// Where calls follow each other in a fixed order, as creating, using and freeing an object, always the same one
@@ -46,6 +38,6 @@ struct GatePace {
     if now >= nextLook, chance & 3 == 0 { return true }
     guard witness != 0, now >= soonestLook, now >= nextGlance else { return false }
     nextGlance = now + chance % 40_000
-    return !HeapObjects.seemsAlive(witness) || Beginning(of: witness) != beginning
+    return !HeapObjects.seemsAlive(witness)
   }
 }

@@ -42,8 +42,8 @@ extension Updater {
     program.lock.lock()
     defer { program.lock.unlock() }
     guard let update = waiting else { return nil }
-    let begin = ClockTime.monotonic()
-    if begin < update.due { return update.due }
+    let begin = ClockTime.spent()
+    if ClockTime.monotonic() < update.due { return update.due }
     let isFree = look(update)
     guard waiting === update else { return nil }
     if program.gatedUpdate?.waiting === update {
@@ -59,7 +59,7 @@ extension Updater {
       }
     } else if isFree || update.obstacle != .notToBeSeen && update.mayComeAndGo {
       attempt(update, isFree: isFree)
-      update.cost = ClockTime.monotonic() - begin
+      update.cost = ClockTime.spent() - begin
     } else {
       update.postpone()
     }
@@ -70,14 +70,14 @@ extension Updater {
 
   /// Looks for live objects while the program goes on, to tell what is waited for. True: there are none.
   private func look(_ update: WaitingUpdate) -> Bool {
-    let begin = ClockTime.monotonic()
+    let begin = ClockTime.spent()
     program.lock.unlock()
     var obstacle: WaitingUpdate.Obstacle? = .notToBeSeen
     if let maps = try? FreeSpace.read() {
       obstacle = program.objects(update, maps, limit: WaitingUpdate.countLimit)
     }
     program.lock.lock()
-    update.cost = ClockTime.monotonic() - begin
+    update.cost = ClockTime.spent() - begin
     if let obstacle { update.obstacle = obstacle }
     return obstacle == nil
   }
@@ -91,7 +91,7 @@ extension Updater {
     let (ready, gated) = needsProgramThread ? ([], update.versions) : bind(update.versions)
     update.isBound = gated.isEmpty
     update.versions = ready + gated
-    program.pace.startAnew()
+    program.pace.startAnew(witness: isFree ? 0 : update.witness, cost: update.cost)
     guard !update.versions.isEmpty, program.gate(update.versions, update) else {
       for version in update.versions { version.discard(room) }
       waiting = nil
