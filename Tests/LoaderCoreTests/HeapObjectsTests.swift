@@ -49,9 +49,12 @@ import Testing
 
   /// The threshold adapts itself to what was freed.
   private func mmapped(_ size: Int) -> UnsafeMutableRawPointer? {
-    // M_MMAP_THRESHOLD
-    mallopt(-3, 1 << 20)
-    defer { mallopt(-3, 128 << 10) }
+    // M_MMAP_THRESHOLD; the function is in no header that Swift knows.
+    typealias Setting = @convention(c) (CInt, CInt) -> CInt
+    guard let address = dlsym(nil, "mallopt") else { return nil }
+    let mallopt = unsafeBitCast(address, to: Setting.self)
+    _ = mallopt(-3, 1 << 20)
+    defer { _ = mallopt(-3, 128 << 10) }
     return malloc(size)
   }
 
