@@ -32,9 +32,6 @@ struct LayoutTests {
     let line = try await program.wait(for: "a line that says why") { $0.refusals(of: "liblayouts.so").first }
     #expect(line.reason == "new version is incompatible")
     #expect(program.seen.errors.contains("such objects are alive, and it waits until there are none"))
-    // A word, 900 words, a word.
-    let status = try Luci.run(["status", "\(program.pid)"]).output
-    #expect(status.contains("an update waits for the end of 1 object of 7216 bytes"), "\(status)")
     #expect(program.seen.versions == ["one"])
     try program.send("free it\n")
     try await program.wait(for: "version two") { $0.has(version: "two") }

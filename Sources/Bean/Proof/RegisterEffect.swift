@@ -25,27 +25,51 @@ extension RiskEncoding {
       if let operand, held & 1 << UInt16(operand) != 0 { return .call }
       if let base, held & 1 << UInt16(base) != 0 { return .tested }
       return .holds(instruction.flow == .indirectCall ? held & ~RiskEncoding.callerSaved : held)
-    case .next: break
-    default: return .holds(held)
+    default: break
     }
     if let base, held & 1 << UInt16(base) != 0, !instruction.isNop, !isAddress { return .tested }
-    guard instruction.encoding == .legacy, instruction.hasModRM else { return left(of: held) }
-    let target = UInt16(1) << UInt16(register)
-    let other = operand.map { UInt16(1) << UInt16($0) } ?? 0
-    switch (instruction.map, instruction.opcode) {
-    case (0, 0x85): return target == other && held & target != 0 ? .tested : .holds(held)
-    case (0, 0x81), (0, 0x83):
-      return instruction.modRM >> 3 & 7 == 7 && held & other != 0 ? .tested : left(of: held)
-    case (0, 0x89): return .holds(held & target != 0 ? held | other : held & ~other)
-    case (0, 0x8b): return .holds(held & other != 0 ? held | target : held & ~target)
-    case (1, 0x40...0x4f): return .holds(held & other != 0 ? held | target : held)
-    default: return left(of: held)
+    guard instruction.encoding == .legacy else { return .holds(held) }
+    switch instruction.map {
+    case 0: return oneByte(held)
+    case 1: return twoByte(held)
+    default: return .holds(held)
     }
   }
 
-  /// An instruction that may change anything, as far as is known, is taken to change nothing.
-  private func left(of held: UInt16) -> RegisterEffect {
-    let changed = FlowStep(self).changes
-    return .holds(changed.nonzeroBitCount > 4 ? held : held & ~changed)
+  private func oneByte(_ held: UInt16) -> RegisterEffect {
+    let target = UInt16(1) << UInt16(register)
+    switch instruction.opcode {
+    case 0x85: return operand == register && held & target != 0 ? .tested : .holds(held)
+    case 0x81, 0x83:
+      guard instruction.modRM >> 3 & 7 == 7, let operand, held & 1 << UInt16(operand) != 0 else {
+        return .holds(held)
+      }
+      return .tested
+    case 0x89:
+      guard let operand else { return .holds(held) }
+      let copy = UInt16(1) << UInt16(operand)
+      return .holds(held & target != 0 ? held | copy : held & ~copy)
+    case 0x8b:
+      guard let operand, held & 1 << UInt16(operand) != 0 else { return .holds(held & ~target) }
+      return .holds(held | target)
+    case 0x63, 0x69, 0x6b, 0x8d: return .holds(held & ~target)
+    case 0x29, 0x2b, 0x31, 0x33: return .holds(operand == register ? held & ~target : held)
+    case 0x58...0x5f, 0xb8...0xbf: return .holds(held & ~(1 << UInt16(opcodeRegister)))
+    case 0xc7:
+      guard let operand else { return .holds(held) }
+      return .holds(held & ~(1 << UInt16(operand)))
+    default: return .holds(held)
+    }
+  }
+
+  private func twoByte(_ held: UInt16) -> RegisterEffect {
+    let target = UInt16(1) << UInt16(register)
+    switch instruction.opcode {
+    case 0x40...0x4f:
+      guard let operand, held & 1 << UInt16(operand) != 0 else { return .holds(held) }
+      return .holds(held | target)
+    case 0xaf, 0xb6, 0xb7, 0xbe, 0xbf: return .holds(held & ~target)
+    default: return .holds(held)
+    }
   }
 }

@@ -6,8 +6,6 @@ struct AllocationCalls {
     /// In `steps`.
     let index: Int
     let size: UInt64
-    /// By its name the callee may hand out parts of something larger.
-    var isPool = false
   }
 
   private let binary: Binary
@@ -35,10 +33,7 @@ struct AllocationCalls {
         guard hasConstant(before: index, steps), let name = name(of: steps[index]) else { continue }
         for register in AllocationCalls.sizes(name) {
           guard let size = constant(register, before: index, steps) else { continue }
-          found.append(
-            Call(
-              callee: FNV1a.hash(name) &+ UInt64(register), index: index, size: size,
-              isPool: !AllocationCalls.isWhole(name)))
+          found.append(Call(callee: FNV1a.hash(name) &+ UInt64(register), index: index, size: size))
         }
       default: break
       }
@@ -72,16 +67,6 @@ struct AllocationCalls {
     return nil
   }
 
-  /// By its name the callee may hand out parts of something larger.
-  func isPool(_ call: FlowSummary.Call) -> Bool {
-    var step = RiskStep()
-    step.kind = call.slot == nil ? .call : .slotCall
-    guard let address = call.slot ?? call.target else { return false }
-    step.value = address
-    guard let name = name(of: step) else { return false }
-    return !AllocationCalls.sizes(name).isEmpty && !AllocationCalls.isWhole(name)
-  }
-
   /// The name of what is called: an export or local function, or what a slot is for.
   private func name(of step: RiskStep) -> Bytes? {
     if step.kind == .slotCall { return name(ofSlot: step.value) }
@@ -100,15 +85,6 @@ struct AllocationCalls {
   private func name(ofSlot address: UInt64) -> Bytes? {
     guard let entry = binary.relocations.entry(at: address) else { return nil }
     return binary.symbols.symbol(of: entry)?.name
-  }
-
-  /// malloc, calloc, zalloc, realloc and the like, with whatever in front, and operator new: each call gets a chunk
-  /// of its own. Others (g_slice_alloc, apr_palloc) may take it out of a pool.
-  private static func isWhole(_ name: Bytes) -> Bool {
-    if name.hasPrefix("_Zn") || name == Bytes("_ZdlPvm") { return true }
-    return name.hasSuffix("malloc") || name.hasSuffix("malloc0") || name.hasSuffix("calloc")
-      || name.hasSuffix("zalloc") || name.hasSuffix("realloc") || name == Bytes("aligned_alloc")
-      || name.hasSuffix("memalign")
   }
 
   /// The registers in which a function of this name takes sizes (System V psABI, 3.2.3): malloc, g_malloc0,

@@ -10,9 +10,6 @@ struct LayoutRisk {
     let new: Int32
     /// Index of the function in the new version.
     let function: Int
-    /// Index of its counterpart, and offset of the instruction there.
-    let oldFunction: Int
-    let place: Int
     /// The function is equal but for displacements, immediates and branches.
     let isWhole: Bool
     var distance: Int64 { Int64(new) &- Int64(old) }
@@ -27,18 +24,13 @@ struct LayoutRisk {
     let old: UInt64
     let new: UInt64
     let function: Int
-    let oldFunction: Int
     /// The callee is known by name.
     let isNamed: Bool
-    /// What is returned may be a part of something larger.
-    let isPool: Bool
   }
 
   let comparison: Comparison
   var shifts: [Shift] = []
   var allocations: [Allocation] = []
-  /// Of the old version.
-  lazy var origins = ObjectOrigins(comparison.old)
   private let calls: (old: AllocationCalls, new: AllocationCalls)
 
   init(_ comparison: Comparison) {
@@ -55,38 +47,34 @@ struct LayoutRisk {
     guard let old = RiskSequence(comparison.old, comparison.old.code.functions[oldIndex]),
       let new = RiskSequence(comparison.new, comparison.new.code.functions[newIndex])
     else { return }
-    compareFields(old.steps, new.steps, old.common(with: new), (oldIndex, newIndex))
-    compareAllocations(old.steps, new.steps, old.hash == new.hash, (oldIndex, newIndex))
+    compareFields(old.steps, new.steps, old.common(with: new), newIndex)
+    compareAllocations(old.steps, new.steps, old.hash == new.hash, newIndex)
   }
 
   private mutating func compareFields(
-    _ old: [RiskStep], _ new: [RiskStep], _ common: (head: Int, tail: Int), _ functions: (Int, Int)
+    _ old: [RiskStep], _ new: [RiskStep], _ common: (head: Int, tail: Int), _ function: Int
   ) {
     let isWhole = common.head == old.count && old.count == new.count
     var found: [Shift] = []
     let head = isWhole ? common.head : common.head &- LayoutRisk.margin
     var step = 0
     while step < head {
-      append(&found, old[step], new[step], functions, isWhole)
+      append(&found, old[step], new[step], function, isWhole)
       step &+= 1
     }
     step = 1
     while step <= common.tail &- LayoutRisk.margin {
-      append(&found, old[old.count &- step], new[new.count &- step], functions, isWhole)
+      append(&found, old[old.count &- step], new[new.count &- step], function, isWhole)
       step &+= 1
     }
     if found.count <= LayoutRisk.maximumShifts, LayoutRisk.isConsistent(&found) { shifts += found }
   }
 
-  private func append(_ found: inout [Shift], _ a: RiskStep, _ b: RiskStep, _ functions: (Int, Int), _ isWhole: Bool)
-  {
+  private func append(_ found: inout [Shift], _ a: RiskStep, _ b: RiskStep, _ function: Int, _ isWhole: Bool) {
     guard a.isField, b.isField, a.displacement != b.displacement, a.displacement >= 0, b.displacement >= 0,
       found.count <= LayoutRisk.maximumShifts
     else { return }
-    found.append(
-      Shift(
-        old: a.displacement, new: b.displacement, function: functions.1, oldFunction: functions.0,
-        place: Int(a.place), isWhole: isWhole))
+    found.append(Shift(old: a.displacement, new: b.displacement, function: function, isWhole: isWhole))
   }
 
   /// What was added to a structure moves all that follows: the farther a field, the farther it moves. Sorts, and
@@ -113,9 +101,7 @@ struct LayoutRisk {
   }
 
   /// The same calls in the same order, with other sizes.
-  private mutating func compareAllocations(
-    _ old: [RiskStep], _ new: [RiskStep], _ isWhole: Bool, _ functions: (Int, Int)
-  ) {
+  private mutating func compareAllocations(_ old: [RiskStep], _ new: [RiskStep], _ isWhole: Bool, _ function: Int) {
     let (before, after) = (calls.old.calls(in: old), calls.new.calls(in: new))
     if before.isEmpty || after.isEmpty { return }
     let named = (before.filter { $0.callee != 0 }, after.filter { $0.callee != 0 })
@@ -123,9 +109,7 @@ struct LayoutRisk {
       for step in named.0.indices where named.0[step].callee != named.1[step].callee { return }
       for step in named.0.indices where named.0[step].size != named.1[step].size {
         allocations.append(
-          Allocation(
-            old: named.0[step].size, new: named.1[step].size, function: functions.1, oldFunction: functions.0,
-            isNamed: true, isPool: named.0[step].isPool))
+          Allocation(old: named.0[step].size, new: named.1[step].size, function: function, isNamed: true))
       }
     }
     guard isWhole, before.count == after.count else { return }
@@ -134,9 +118,7 @@ struct LayoutRisk {
       guard a.index == b.index, a.size != b.size, a.size % 8 == 0, b.size % 8 == 0, min(a.size, b.size) >= 16 else {
         continue
       }
-      allocations.append(
-        Allocation(
-          old: a.size, new: b.size, function: functions.1, oldFunction: functions.0, isNamed: false, isPool: false))
+      allocations.append(Allocation(old: a.size, new: b.size, function: function, isNamed: false))
     }
   }
 }

@@ -4,33 +4,37 @@ extension LayoutRisk {
   /// So many functions that are whole and agree are no chance; two are enough where they agree about several fields.
   private static var certainFunctions: Int { 3 }
 
-  /// `isUsed`: whether anybody in the process uses an export of that name and version.
-  mutating func judge(_ verdict: inout Verdict, isUsed: (Bytes, Bytes) -> Bool) {
+  mutating func judge(_ verdict: inout Verdict) {
     shifts.sort(by: Shift.isBefore)
     let hasGrown = allocations.contains { $0.new > $0.old }
     let hasShrunk = allocations.contains { $0.new < $0.old }
-    var groups: [[Shift]] = []
+    var findings: [LayoutRiskFinding] = []
+    var shifting: Set<Int> = []
+    var highest: UInt64 = 0
     var first = 0
     while first < shifts.count {
       var end = first
       while end < shifts.count, shifts[end].distance == shifts[first].distance { end &+= 1 }
-      let isLikely = shifts[first].distance > 0 ? hasGrown : hasShrunk
-      var group = Array(shifts[first..<end])
-      if isSupported(group, isLikely: isLikely) {
-        leaveOutFrames(&group)
-        if isSupported(group, isLikely: isLikely) { groups.append(group) }
+      let group = shifts[first..<end]
+      if isSupported(group, isLikely: shifts[first].distance > 0 ? hasGrown : hasShrunk) {
+        findings.append(finding(group))
+        for shift in group {
+          shifting.insert(shift.function)
+          highest = max(highest, UInt64(shift.old))
+        }
       }
       first = end
     }
-    var findings = groups.map { finding($0[...]) }
     findings.sort {
       $0.functions != $1.functions ? $0.functions > $1.functions : $0.oldValue < $1.oldValue
     }
     let sizes = supportedAllocations(hasShifts: !findings.isEmpty)
-    verdict.shiftedFunctions = Set(groups.joined().map { $0.function }).count
+    verdict.shiftedFunctions = shifting.count
     verdict.changedAllocations = sizes.count
     verdict.riskCount = findings.count &+ sizes.count
-    findObjects(groups, sizes, &verdict, isUsed)
+    for size in sizes where !verdict.outgrownSizes.contains(size.old) { verdict.outgrownSizes.append(size.old) }
+    verdict.isRiskOfSizes =
+      sizes.count < LayoutRisk.maximumAllocations && verdict.outgrownSizes.contains { $0 > highest }
     // Both kinds are to be seen where there is not room for all.
     let room = LayoutRisk.maximumFindings
     verdict.risks =
@@ -39,7 +43,7 @@ extension LayoutRisk {
   }
 
   /// Shifts of one distance, sorted by function; `isLikely`: an allocation changed in the same direction.
-  private func isSupported(_ group: [Shift], isLikely: Bool) -> Bool {
+  private func isSupported(_ group: ArraySlice<Shift>, isLikely: Bool) -> Bool {
     var functions = 0
     var last = -1
     var fields: Set<Int32> = []
@@ -103,7 +107,7 @@ extension LayoutRisk {
     return result
   }
 
-  static var maximumAllocations: Int { 256 }
+  private static var maximumAllocations: Int { 256 }
 
   private func isSufficient(_ allocation: Allocation) -> Bool {
     guard allocation.old % 4 == 0, allocation.new % 4 == 0 else { return false }

@@ -21,8 +21,6 @@ struct RiskStep {
   var value: UInt64 = 0
   /// Of [base + displacement].
   var displacement: Int32 = 0
-  /// Offset in the function.
-  var place: Int32 = 0
   var kind = Kind.plain
   /// The register that a constant goes to.
   var register: UInt8 = 0
@@ -68,22 +66,6 @@ struct RiskEncoding {
     }
   }
 
-  /// REX as it stands before the opcode of an instruction of the first two maps; 0: there is none.
-  var rex: UInt8 {
-    guard instruction.encoding == .legacy, instruction.map < 2 else { return 0 }
-    let end = instruction.immediateSize != 0 ? Int(instruction.immediateOffset) : Int(instruction.length)
-    let opcode = (instruction.hasModRM ? modRMOffset : end) &- 1
-    let before = opcode &- (instruction.map == 0 ? 0 : 1) &- 1
-    return before >= 0 && byte(before) & 0xf0 == 0x40 ? byte(before) : 0
-  }
-
-  /// The base register of a memory operand, with an index or without.
-  var anyBase: UInt8? {
-    if let base { return base }
-    guard hasSIB, sib & 7 != 5 || instruction.modRM >= 0x40 else { return nil }
-    return sib & 7 | (extensionBits & 1) << 3
-  }
-
   /// The register that a displacement counts from; nil: there is none, or an index as well: an element of an array.
   var base: UInt8? {
     guard hasMemory, !instruction.isRIPRelative else { return nil }
@@ -101,6 +83,13 @@ struct RiskEncoding {
   /// The register that is the operand in place of memory.
   var operand: UInt8? {
     instruction.hasModRM && instruction.modRM >= 0xc0 ? instruction.modRM & 7 | (extensionBits & 1) << 3 : nil
+  }
+
+  /// Of opcodes whose low bits name a register.
+  var opcodeRegister: UInt8 {
+    let end = instruction.immediateSize != 0 ? Int(instruction.immediateOffset) : Int(instruction.length)
+    let isExtended = end >= 2 && byte(end &- 2) & 0xf1 == 0x41
+    return instruction.opcode & 7 | (isExtended ? 8 : 0)
   }
 
   var displacement: Int32 {

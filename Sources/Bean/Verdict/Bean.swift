@@ -50,7 +50,7 @@ public enum Bean {
     if isComparable && (verdict.accepted || verdict.isContentOnly || verdict.isUnprovedOnly) {
       var risk = LayoutRisk(comparison)
       risk.compareAll()
-      risk.judge(&verdict, isUsed: isUsed)
+      risk.judge(&verdict)
     }
     return verdict
   }

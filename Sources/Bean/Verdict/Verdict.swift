@@ -61,13 +61,10 @@ public struct Verdict {
   /// Functions that use fields at other displacements, in all findings together.
   public internal(set) var shiftedFunctions = 0
   public internal(set) var changedAllocations = 0
-  /// Sizes of the objects that may have another layout, as the old version asks for them, in bytes: each once.
-  public internal(set) var objectSizes: [UInt64] = []
-  /// All findings are about objects of these sizes.
+  /// What the changed allocations asked for in the old version, in bytes: each size once.
+  public internal(set) var outgrownSizes: [UInt64] = []
+  /// All findings are about objects of these sizes: no field that moved lies beyond the largest of them.
   public internal(set) var isRiskOfSizes = false
-  /// Exports of the old version that would have to be called for such objects to be made, and that nobody uses.
-  /// Empty: there are others.
-  public internal(set) var unusedMakers: [(name: Bytes, version: Bytes)] = []
 
   public init() {}
 

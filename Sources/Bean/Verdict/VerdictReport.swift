@@ -80,13 +80,6 @@ extension JSONWriter {
       if verdict.riskCount > 0 {
         writer.key("layout_risk")
         writer.text { $0.appendRisks(verdict) }
-        // Those that can be looked for; nothing where that can't be done.
-        writer.key("object_sizes")
-        writer.array { (writer) in
-          for size in verdict.objectSizes where verdict.isRiskOfSizes {
-            writer.value(Int(truncatingIfNeeded: size))
-          }
-        }
       }
       writer.key("variables")
       writer.array { (writer) in

@@ -50,12 +50,6 @@ extension Updater {
         ?? Text("the version before can't be taken again"))
   }
 
-  /// What an update of it waits for; nil: none does.
-  func waitsFor(_ shared: SharedObject) -> Text? {
-    guard isPending(shared) else { return nil }
-    return waiting?.reason ?? Text("a thread of the program")
-  }
-
   /// An update of it waits: for a thread of the program, or until no object of an old layout lives.
   func isPending(_ shared: SharedObject) -> Bool {
     program.lock.lock()

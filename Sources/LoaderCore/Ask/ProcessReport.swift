@@ -76,12 +76,8 @@ struct ProcessReport {
     if let update = ledger.last(of: shared.path, where: { $0.event == .updated }) {
       fields.add("since", time: update.time)
     }
-    let waitsFor = program.updater?.waitsFor(shared)
-    fields.add("pending", waitsFor != nil)
-    if let waitsFor { fields.add("waits_for", waitsFor) }
-    if waitsFor == nil, let last = ledger.last(of: shared.path, where: { isAboutFile($0.event) }),
-      last.event != .updated
-    {
+    fields.add("pending", program.updater?.isPending(shared) ?? false)
+    if let last = ledger.last(of: shared.path, where: { isAboutFile($0.event) }), last.event != .updated {
       var refusal = JSONFields()
       refusal.add("reason", last.event.reason)
       refusal.add("code", last.event.code)

@@ -109,7 +109,7 @@ extension Program {
 
   /// On a program thread that called a gated function. Does the work if nobody does, and tells where to go on.
   public func passGate(_ index: UInt64, frame: UInt64) -> UInt64 {
-    guard gatedUpdate != nil, isJudging || pace.isTime() else {
+    guard gatedUpdate != nil, isJudging || nextLook == 0 || ClockTime.monotonic() >= nextLook else {
       return gateStubs.decision(index)
     }
     guard takeLockForGate(frame) else { return gateStubs.decision(index) }
@@ -144,8 +144,9 @@ extension Program {
       isJudging = true
       let begin = ClockTime.monotonic()
       if let obstacle = isQuiet(waiting, frame: frame) {
-        waiting.note(obstacle)
-        pace.pause(from: begin, witness: waiting.witness)
+        waiting.obstacle = obstacle
+        let end = ClockTime.monotonic()
+        nextLook = end + max(Program.shortestLook, (end - begin) * 20)
         isJudging = false
         return
       }
@@ -170,6 +171,9 @@ extension Program {
     updater.waiting = nil
     updater.reportUpdated(pending.versions, isQuiet: pending.waiting != nil)
   }
+
+  /// A program thread that comes through a gate looks no sooner than so many nanoseconds after another one did.
+  private static var shortestLook: UInt64 { 100_000 }
 
   private func bindGated(_ versions: [NewVersion], _ updater: Updater) throws(UpdateFailure) {
     for version in versions { try loadNeeds(of: version) }

@@ -4,16 +4,10 @@ import CKernel
 extension Updater {
   /// What of a batch goes on at once. Under the lock.
   func waitIfNeeded(_ candidates: [NewVersion]) -> [NewVersion] {
-    guard program.settings.waitsForLayouts, candidates.contains(where: { !$0.verdict.risks.isEmpty }) else {
+    guard program.settings.waitsForLayouts, candidates.contains(where: { $0.hasLayoutRisk }) else {
       return candidates
     }
-    let candidates = candidates.map { candidate in
-      var candidate = candidate
-      candidate.hasNoObjects = candidate.hasNoObjects && !usesMakers(candidate)
-      return candidate
-    }
     let (risky, free) = splitByRisk(candidates)
-    if risky.isEmpty { return candidates }
     if program.hasKnownHeap, let update = WaitingUpdate(risky) {
       waiting = update
       return free
@@ -29,89 +23,65 @@ extension Updater {
     return free + keepWhole(others, without: risky.filter { $0.hasLayoutRisk }.map { $0.shared })
   }
 
-  /// Whether the program uses by now what was not in use when the verdict was given.
-  private func usesMakers(_ candidate: NewVersion) -> Bool {
-    let used = UsedSymbols(program, of: candidate.shared)
-    return candidate.verdict.unusedMakers.contains {
-      used.contains($0.name, $0.version) || usedByGone.contains($0.name, $0.version)
-    }
-  }
-
   /// Does what is due. Returns when there is more to do; nil: nothing waits.
   func stepWaiting() -> UInt64? {
     program.lock.lock()
     defer { program.lock.unlock() }
     guard let update = waiting else { return nil }
-    let begin = ClockTime.spent()
-    if ClockTime.monotonic() < update.due { return update.due }
-    let isFree = look(update)
-    guard waiting === update else { return nil }
+    let begin = ClockTime.monotonic()
+    if begin < update.due { return update.due }
     if program.gatedUpdate?.waiting === update {
-      if isFree, update.isBound { program.finishGatedUpdate(frame: nil) }
-      guard waiting === update else { return nil }
-      if ClockTime.monotonic() < update.gatesEnd {
-        update.keepGates()
-      } else {
-        // Nobody who came through a gate found the moment.
-        program.standDown()
-        update.takeGates()
-        update.postpone()
-      }
-    } else if isFree || update.obstacle != .notToBeSeen && update.mayComeAndGo {
-      attempt(update, isFree: isFree)
-      update.cost = ClockTime.spent() - begin
+      // Nobody who came through a gate found the moment.
+      program.standDown()
+      update.postpone(cost: 0)
+    } else if mayBeQuiet(update) {
+      attempt(update)
     } else {
-      update.postpone()
+      update.postpone(cost: ClockTime.monotonic() - begin)
     }
     guard waiting === update else { return nil }
     tell(update)
     return update.due
   }
 
-  /// Looks for live objects while the program goes on, to tell what is waited for. True: there are none.
-  private func look(_ update: WaitingUpdate) -> Bool {
-    let begin = ClockTime.spent()
+  /// Looks for live objects while the program goes on; only then is it worth while to put up gates.
+  private func mayBeQuiet(_ update: WaitingUpdate) -> Bool {
     program.lock.unlock()
-    var obstacle: WaitingUpdate.Obstacle? = .notToBeSeen
-    if let maps = try? FreeSpace.read() {
-      obstacle = program.objects(update, maps, limit: WaitingUpdate.countLimit)
+    defer { program.lock.lock() }
+    guard let maps = try? FreeSpace.read(), let isFree = program.isFree(update, maps) else {
+      update.obstacle = .notToBeSeen
+      return false
     }
-    program.lock.lock()
-    update.cost = ClockTime.spent() - begin
-    if let obstacle { update.obstacle = obstacle }
-    return obstacle == nil
+    if !isFree { update.obstacle = .objects }
+    return isFree
   }
 
   /// Binds to the program as it is now, and puts up the gates. The moment may be there at once, if all threads wait
-  /// for something and no object lives (`isFree`); else one that comes through a gate may find it.
-  private func attempt(_ update: WaitingUpdate, isFree: Bool, frame: UInt64? = nil) {
+  /// for something; else one that comes through a gate may find it.
+  private func attempt(_ update: WaitingUpdate, frame: UInt64? = nil) {
     // The program may have opened or closed objects since they were bound.
     if update.isBound { update.versions = remapAll(update.versions) }
     let needsProgramThread = program.hasHooks || update.versions.contains { $0.needsProgramThread }
     let (ready, gated) = needsProgramThread ? ([], update.versions) : bind(update.versions)
     update.isBound = gated.isEmpty
     update.versions = ready + gated
-    program.pace.startAnew(witness: isFree ? 0 : update.witness, cost: update.cost)
+    program.nextLook = 0
     guard !update.versions.isEmpty, program.gate(update.versions, update) else {
       for version in update.versions { version.discard(room) }
       waiting = nil
       return
     }
-    update.takeGates()
-    update.keepGates()
-    if isFree, update.isBound || frame != nil { program.finishGatedUpdate(frame: frame) }
+    update.due = ClockTime.monotonic() + WaitingUpdate.attempt
+    if update.isBound || frame != nil { program.finishGatedUpdate(frame: frame) }
   }
 
   /// `__luci_update` on a thread whose frames begin at `frame`: now or at the next call. Under the lock, which is held
   /// once. True: it was made.
   func stepWaiting(frame: UInt64) -> Bool {
     guard let update = waiting else { return false }
-    if look(update), waiting === update {
-      attempt(update, isFree: true, frame: frame)
-      if program.gatedUpdate?.waiting === update {
-        program.standDown()
-        update.takeGates()
-      }
+    if mayBeQuiet(update) {
+      attempt(update, frame: frame)
+      if program.gatedUpdate?.waiting === update { program.standDown() }
     }
     guard waiting === update else {
       return update.versions.contains { $0.shared.current === $0.object }
@@ -129,9 +99,7 @@ extension Updater {
       detail.appendRisks(version.verdict)
       if !version.verdict.risks.isEmpty { detail.append("; ") }
       switch update.obstacle {
-      case .objects:
-        detail.append("such objects are alive, and it waits until there are none: ")
-        detail.append(update.reason.bytes)
+      case .objects: detail.append("such objects are alive, and it waits until there are none")
       case .threads: detail.append("threads are at work whenever it is looked, and it waits until they rest")
       case .notToBeSeen: detail.append("whether any is alive can't be seen here")
       }

@@ -126,7 +126,7 @@ extension Updater {
     let isBound = program.settings.binds(verdict)
     guard isBound || verdict.hooksTakeState else { throw UpdateFailure(verdict) }
     let isLayoutKnown = try checkDebugHash(shared, shared.current.binary?.file ?? parsed, parsed) || !isBound
-    if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty, verdict.unusedMakers.isEmpty, !isLayoutKnown {
+    if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty, !isLayoutKnown {
       var detail = Text()
       detail.appendRisks(verdict)
       throw UpdateFailure(.incompatible, "layout-risk", detail)
@@ -138,7 +138,8 @@ extension Updater {
       known.binary = newBinary
       return NewVersion(
         shared: shared, object: known, verdict: verdict, oldBinary: examination.old, binary: newBinary,
-        isFresh: false, isLayoutKnown: isLayoutKnown, hasNoObjects: !verdict.unusedMakers.isEmpty)
+        isFresh: false,
+        isLayoutKnown: isLayoutKnown)
     }
     guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.hasTLS else {
       throw UpdateFailure(
@@ -152,8 +153,7 @@ extension Updater {
     object.privateCopy = copy
     return NewVersion(
       shared: shared, object: object, verdict: verdict, oldBinary: examination.old, binary: newBinary, isFresh: true,
-      isMigrated: !isBound, needsProgramThread: needsProgramThread, isLayoutKnown: isLayoutKnown,
-      hasNoObjects: !verdict.unusedMakers.isEmpty)
+      isMigrated: !isBound, needsProgramThread: needsProgramThread, isLayoutKnown: isLayoutKnown)
   }
 
   /// A version that is mapped already was bound when it was new: the same homes must follow from the current one.
@@ -222,7 +222,7 @@ extension Updater {
         shared: candidate.shared, object: object, verdict: candidate.verdict, oldBinary: candidate.oldBinary,
         binary: candidate.binary, isFresh: true,
         isMigrated: candidate.isMigrated, needsProgramThread: candidate.needsProgramThread,
-        isLayoutKnown: candidate.isLayoutKnown, hasNoObjects: candidate.hasNoObjects)
+        isLayoutKnown: candidate.isLayoutKnown)
     } catch {
       refuse(candidate.shared, error)
       return nil

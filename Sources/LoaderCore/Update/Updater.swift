@@ -55,15 +55,9 @@ public final class Updater {
     program.gates.heapKeep(isBusy ? 1 : 0)
   }
 
-  /// What objects used that are no longer in the process: what they made may have stayed.
-  private(set) var usedByGone = UsedSymbols()
-
   /// Objects that dlclose takes out of the process; under the program's lock.
   func forget(_ gone: [LoadedObject]) {
-    for object in gone {
-      usedByGone.collect(from: object)
-      object.identity?.forget()
-    }
+    for object in gone { object.identity?.forget() }
   }
 
   /// In a forked child, whose helper has to put up watches of its own.
@@ -257,7 +251,7 @@ public final class Updater {
 
   /// The whole batch waits for a program thread.
   private func gate(_ candidates: [NewVersion]) {
-    program.pace.startAnew()
+    program.nextLook = 0
     let isConfined = program.isConfined || !ForeignMemory.canBeRead
     if !isConfined, program.gate(candidates) { return }
     for candidate in candidates {
@@ -291,11 +285,6 @@ public final class Updater {
         detail.append("; ")
         detail.append(risks.bytes)
         if isQuiet { detail.append("; none was alive") } else { warn(version.shared, risks) }
-      }
-      if version.hasNoObjects {
-        detail.append("; ")
-        detail.appendRisks(version.verdict)
-        detail.append("; nothing in the process makes them")
       }
       report(.updated, version.shared, cause: nil, detail)
     }

@@ -9,8 +9,7 @@ import CKernel
 final class WaitingUpdate {
   /// What stood in the way, the last time.
   enum Obstacle: Equatable {
-    /// So many of each size; there may be more.
-    case objects([HeapObjects.Count])
+    case objects
     case threads
     case notToBeSeen
   }
@@ -26,20 +25,11 @@ final class WaitingUpdate {
   var isTold = false
   /// Gates of earlier attempts by their slots: stubs are never given back, but these may serve again.
   var gates: [UInt64: UInt64] = [:]
-  /// An object that was alive at the last look.
-  fileprivate(set) var witness: UInt64 = 0
-  /// Until then gates are up.
-  var gatesEnd: UInt64 = 0
-  /// Nanoseconds that the helper's last look took, and all that came with it.
-  var cost: UInt64 = 0
   private var interval: UInt64 = 10_000_000
-  private var looks = 0
 
   private static var longestInterval: UInt64 { 2_000_000_000 }
-  /// Gates cost the program's calls something: they stay up so long at first, later half of the time.
-  private static var attempt: UInt64 { 50_000_000 }
-  /// A look that takes no longer than this may be taken by the program's threads though objects are alive.
-  private static var shortLook: UInt64 { 5_000_000 }
+  /// Gates cost the program's calls something: they stay up so long.
+  static var attempt: UInt64 { 50_000_000 }
   /// Waiting so long is worth a line.
   static var patience: UInt64 { 1_000_000_000 }
 
@@ -47,61 +37,17 @@ final class WaitingUpdate {
     var sizes: [UInt64] = []
     for version in versions where version.hasLayoutRisk {
       guard version.verdict.isRiskOfSizes else { return nil }
-      sizes += version.verdict.objectSizes.filter { !sizes.contains($0) }
+      sizes += version.verdict.outgrownSizes
     }
     guard let objects = HeapObjects(requests: sizes) else { return nil }
     (self.versions, self.objects) = (versions, objects)
   }
 
-  /// The next attempt, later from time to time.
-  func postpone() {
+  /// The next attempt, later from time to time; `cost`: nanoseconds that the last look took.
+  func postpone(cost: UInt64) {
     due = ClockTime.monotonic() + max(interval, cost * 50)
     interval = min(interval * 2, WaitingUpdate.longestInterval)
   }
-
-  /// Gates are up: the helper looks from time to time.
-  func keepGates() {
-    let now = ClockTime.monotonic()
-    if gatesEnd == 0 { gatesEnd = now + max(interval, WaitingUpdate.attempt) }
-    due = min(gatesEnd, now + max(WaitingUpdate.attempt, cost * 50))
-  }
-
-  func takeGates() { gatesEnd = 0 }
-
-  /// Where objects come and go, whoever asks for the next one may find that there are none. Program threads go through
-  /// the heap themselves then: rarely where it is large.
-  var mayComeAndGo: Bool {
-    looks += 1
-    return cost <= WaitingUpdate.shortLook || looks & 7 == 0
-  }
-
-  /// What stood in the way. Several objects tell more than the first one that was found.
-  func note(_ obstacle: Obstacle) {
-    if case .objects = obstacle, case .objects = self.obstacle { return }
-    self.obstacle = obstacle
-  }
-
-  /// What it waits for.
-  var reason: Text {
-    switch obstacle {
-    case .threads: return Text("threads that are at work in old code whenever it is looked")
-    case .notToBeSeen: return Text("objects of the old layout, of which can't be seen whether any is alive")
-    case .objects(let counts):
-      var text = Text("the end of ")
-      for (index, count) in counts.enumerated() {
-        if index > 0 { text.append(index + 1 == counts.count ? " and " : ", ") }
-        text.append(decimal: count.count)
-        text.append(count.count == 1 ? " object of " : " objects of ")
-        text.append(decimal: count.request)
-        text.append(" bytes")
-      }
-      if counts.reduce(0, { $0 + $1.count }) >= WaitingUpdate.countLimit { text.append(", or more") }
-      return text
-    }
-  }
-
-  /// More objects are not counted.
-  static var countLimit: Int { 100 }
 
   /// The text of everything that may make objects of the old layouts.
   var texts: [CodeRange] {
@@ -140,21 +86,18 @@ extension Program {
       unknown = remaining
       if !unknown.isEmpty, ClockTime.monotonic() > end { return .threads }
     }
-    return objects(waiting, maps, limit: 1)
+    guard let isFree = isFree(waiting, maps) else { return .notToBeSeen }
+    return isFree ? nil : .objects
   }
 
   /// Threads that run come to a gate, or to a system call, within this time (1 ms), or it is not the moment.
   private static var parkingTime: UInt64 { 1_000_000 }
 
-  /// Objects of the old layouts that live, up to `limit`; nil: there are none.
-  func objects(
-    _ waiting: WaitingUpdate, _ maps: [FreeSpace.Occupied], limit: Int
-  ) -> WaitingUpdate.Obstacle? {
+  /// Whether no object of the old layouts lives; nil where that can't be told.
+  func isFree(_ waiting: WaitingUpdate, _ maps: [FreeSpace.Occupied]) -> Bool? {
     waiting.objects.others = streamBuffers()
     waiting.objects.own = ownHeap()
-    guard let found = waiting.objects.find(in: maps, limit: limit) else { return .notToBeSeen }
-    waiting.witness = found.first ?? 0
-    return found.isEmpty ? nil : .objects(waiting.objects.counts(of: found))
+    return waiting.objects.find(in: maps)?.isEmpty
   }
 
   private func ownHeap() -> [AddressRange] {

@@ -45,8 +45,6 @@ struct Consumer {
     case over
     /// At the latest when the program has given back all that it had of the library.
     case atRest
-    /// It waits, for a reason with these words, and still does when the program goes on.
-    case waits(String)
     /// It stays, for a reason with these words.
     case refused(String)
     /// Nothing in the file has changed.
@@ -64,8 +62,6 @@ struct Consumer {
   let first: Release
   let files: [String]
   var steps: [Step]
-  /// For the compiler.
-  var flags: [String] = []
 
   init(_ source: String, _ first: Release, _ files: [String], _ steps: Step...) {
     (self.source, self.first, self.files, self.steps) = (source, first, files, steps)

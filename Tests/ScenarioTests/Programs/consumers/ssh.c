@@ -1,4 +1,3 @@
-/* ssh: sessions and keys. With SFTP it could transfer files, too, and with EACH each round has a session of its own. */
 #include "consumer.h"
 typedef struct session *ssh_session;
 typedef struct key *ssh_key;
@@ -13,11 +12,6 @@ extern int ssh_pki_import_privkey_base64(const char *, const char *, void *, voi
 extern int ssh_key_cmp(ssh_key, ssh_key, int);
 extern void ssh_key_free(ssh_key);
 extern void ssh_string_free_char(char *);
-
-#ifdef SFTP
-extern void *sftp_new(ssh_session);
-void *(*volatile transfer)(ssh_session) = sftp_new;
-#endif
 
 static int prepare(int argc, char **argv) {
   (void)argc, (void)argv;
@@ -42,9 +36,5 @@ static int use(void **context, unsigned long round) {
   ssh_string_free_char(text);
   ssh_key_free(key);
   ssh_key_free(again);
-#ifdef EACH
-  ssh_free(session);
-  *context = NULL;
-#endif
   return wrong;
 }
