@@ -22,7 +22,7 @@ enum OpenMetrics {
       "luci_object_version", "gauge", "The current version, counted from 1.",
       objects.map { sample("luci_object_version", labels($0, $1), $1.version) })
     family(
-      "luci_object_pending", "gauge", "Whether an update waits for a thread of the program.",
+      "luci_object_pending", "gauge", "Whether an update waits: for a thread, or for the end of objects.",
       objects.map { sample("luci_object_pending", labels($0, $1), $1.pending ? 1 : 0) })
     family(
       "luci_object_refused", "gauge", "Whether the file that is there was refused.",

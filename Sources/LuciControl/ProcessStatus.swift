@@ -43,12 +43,18 @@ public struct ObjectStatus: Codable, Equatable, Sendable {
   public var versions: Int
   /// When the current version was taken; nil: at start.
   public var since: String?
-  /// An update waits for a thread of the program.
+  /// An update waits, and what for.
   public var pending: Bool
+  public var waitsFor: String?
   /// Why the file that is there now was not taken.
   public var refused: Refusal?
   public var stale: Staleness
   public var outdated: [OutdatedStatus]?
+
+  enum CodingKeys: String, CodingKey {
+    case object, path, version, versions, since, pending, refused, stale, outdated
+    case waitsFor = "waits_for"
+  }
 
   /// Something an operator may want to look at.
   public var needsAttention: Bool { pending || refused != nil || stale != .no }

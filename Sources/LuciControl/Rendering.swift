@@ -67,7 +67,7 @@ public enum Rendering {
 
   public static func notes(_ object: ObjectStatus) -> [String] {
     var notes: [String] = []
-    if object.pending { notes.append("an update waits for a thread of the program") }
+    if object.pending { notes.append("an update waits for " + (object.waitsFor ?? "a thread of the program")) }
     if let refused = object.refused { notes.append("refused: " + (refused.detail ?? refused.reason)) }
     for version in object.outdated ?? [] {
       var text = "version \(version.version) \(version.state)"

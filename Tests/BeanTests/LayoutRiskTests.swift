@@ -59,6 +59,22 @@ import Testing
     #expect(line.contains(": +0x40 is now +0x50), 2 allocations have another size (session_"), "\(line)")
   }
 
+  /// Whether objects of the old size live can be seen in malloc's chunks, not in what a pool is made of.
+  @Test(arguments: ["xmalloc", "g_slice_alloc"])
+  func allocatorsOfTheirOwn(name: String) throws {
+    let source = { (fields: String) in
+      "void *\(name)(unsigned long);\n"
+        + Self.source(fields: fields).replacingOccurrences(of: "= malloc(", with: "= \(name)(")
+        .replacingOccurrences(of: "return calloc(1, sizeof(struct session));", with: "return session_make(1);")
+        .replacingOccurrences(
+          of: "struct session *session_new(",
+          with: "struct session *session_make(long);\nstruct session *session_new(")
+    }
+    let verdict = try CompiledPair(source(""), source("void *added[2];")).verdict()
+    #expect(Self.summary(verdict).contains("size session_make 88 104"), "\(Self.summary(verdict))")
+    #expect(verdict.isRiskOfSizes == (name == "xmalloc"))
+  }
+
   /// Displacements pass from one byte to four.
   @Test func aLargeField() throws {
     let found = try Self.risks(Self.source(), Self.source(fields: "char added[400];"))

@@ -6,6 +6,8 @@ struct AllocationCalls {
     /// In `steps`.
     let index: Int
     let size: UInt64
+    /// By its name the callee may hand out parts of something larger.
+    var isPool = false
   }
 
   private let binary: Binary
@@ -33,7 +35,8 @@ struct AllocationCalls {
         guard hasConstant(before: index, steps), let name = name(of: steps[index]) else { continue }
         for register in AllocationCalls.sizes(name) {
           guard let size = constant(register, before: index, steps) else { continue }
-          found.append(Call(callee: FNV1a.hash(name) &+ UInt64(register), index: index, size: size))
+          let callee = FNV1a.hash(name) &+ UInt64(register)
+          found.append(Call(callee: callee, index: index, size: size, isPool: !AllocationCalls.isWhole(name)))
         }
       default: break
       }
@@ -85,6 +88,14 @@ struct AllocationCalls {
   private func name(ofSlot address: UInt64) -> Bytes? {
     guard let entry = binary.relocations.entry(at: address) else { return nil }
     return binary.symbols.symbol(of: entry)?.name
+  }
+
+  /// malloc, calloc, zalloc, realloc and the like, with whatever in front, and operator new: each call gets a chunk
+  /// of its own. Others (g_slice_alloc, apr_palloc) may take it out of a pool.
+  private static func isWhole(_ name: Bytes) -> Bool {
+    if name.hasPrefix("_Zn") || name == Bytes("_ZdlPvm") || name == Bytes("aligned_alloc") { return true }
+    return name.hasSuffix("malloc") || name.hasSuffix("malloc0") || name.hasSuffix("calloc")
+      || name.hasSuffix("zalloc") || name.hasSuffix("realloc") || name.hasSuffix("memalign")
   }
 
   /// The registers in which a function of this name takes sizes (System V psABI, 3.2.3): malloc, g_malloc0,

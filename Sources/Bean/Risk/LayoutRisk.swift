@@ -26,6 +26,8 @@ struct LayoutRisk {
     let function: Int
     /// The callee is known by name.
     let isNamed: Bool
+    /// What is returned may be a part of something larger.
+    var isPool = false
   }
 
   let comparison: Comparison
@@ -109,7 +111,9 @@ struct LayoutRisk {
       for step in named.0.indices where named.0[step].callee != named.1[step].callee { return }
       for step in named.0.indices where named.0[step].size != named.1[step].size {
         allocations.append(
-          Allocation(old: named.0[step].size, new: named.1[step].size, function: function, isNamed: true))
+          Allocation(
+            old: named.0[step].size, new: named.1[step].size, function: function, isNamed: true,
+            isPool: named.0[step].isPool))
       }
     }
     guard isWhole, before.count == after.count else { return }

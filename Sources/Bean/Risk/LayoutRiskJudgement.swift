@@ -35,6 +35,7 @@ extension LayoutRisk {
     for size in sizes where !verdict.outgrownSizes.contains(size.old) { verdict.outgrownSizes.append(size.old) }
     verdict.isRiskOfSizes =
       sizes.count < LayoutRisk.maximumAllocations && verdict.outgrownSizes.contains { $0 > highest }
+      && !sizes.contains { $0.isPool }
     // Both kinds are to be seen where there is not room for all.
     let room = LayoutRisk.maximumFindings
     verdict.risks =

@@ -50,11 +50,16 @@ extension Updater {
         ?? Text("the version before can't be taken again"))
   }
 
-  /// An update of it waits: for a thread of the program, or until no object of an old layout lives.
-  func isPending(_ shared: SharedObject) -> Bool {
+  func isPending(_ shared: SharedObject) -> Bool { waitsFor(shared) != nil }
+
+  /// What an update of it waits for; nil: there is none.
+  func waitsFor(_ shared: SharedObject) -> StaticString? {
     program.lock.lock()
     defer { program.lock.unlock() }
-    return (waiting?.versions ?? program.gatedUpdate?.versions ?? []).contains { $0.shared === shared }
+    guard (waiting?.versions ?? program.gatedUpdate?.versions ?? []).contains(where: { $0.shared === shared }) else {
+      return nil
+    }
+    return waiting?.obstacle.words ?? "a thread of the program"
   }
 
   /// Bean's verdict about a file against what runs now, in the words of `ld-luci.so --check --json`.

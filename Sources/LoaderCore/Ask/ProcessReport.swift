@@ -76,7 +76,9 @@ struct ProcessReport {
     if let update = ledger.last(of: shared.path, where: { $0.event == .updated }) {
       fields.add("since", time: update.time)
     }
-    fields.add("pending", program.updater?.isPending(shared) ?? false)
+    let waitsFor = program.updater?.waitsFor(shared)
+    fields.add("pending", waitsFor != nil)
+    if let waitsFor { fields.add("waits_for", waitsFor) }
     if let last = ledger.last(of: shared.path, where: { isAboutFile($0.event) }), last.event != .updated {
       var refusal = JSONFields()
       refusal.add("reason", last.event.reason)

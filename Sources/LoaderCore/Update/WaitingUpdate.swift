@@ -12,6 +12,15 @@ final class WaitingUpdate {
     case objects
     case threads
     case notToBeSeen
+
+    /// After "an update waits for".
+    var words: StaticString {
+      switch self {
+      case .objects: "the end of objects of another layout"
+      case .threads: "threads that are at work in old code whenever it looks"
+      case .notToBeSeen: "a moment when objects of another layout can be looked for"
+      }
+    }
   }
 
   var versions: [NewVersion]
