@@ -33,6 +33,8 @@ struct LayoutTests {
     #expect(line.reason == "new version is incompatible")
     #expect(program.seen.errors.contains("such objects are alive, and it waits until there are none"))
     #expect(program.seen.versions == ["one"])
+    let status = try Luci.run(["status", "\(program.pid)"]).output
+    #expect(status.contains("an update waits for the end of objects of another layout"), "\(status)")
     try program.send("free it\n")
     try await program.wait(for: "version two") { $0.has(version: "two") }
     #expect(try await program.end() == .exit(0), "\(program.seen)")
