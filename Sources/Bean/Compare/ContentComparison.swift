@@ -77,18 +77,11 @@ struct ContentComparison {
   /// ends at its NUL in any case (and linkers let the tail of one string serve as another).
   private mutating func isSameText(_ pair: Pair) -> Bool {
     guard let left = text(old, at: pair.old), let right = text(new, at: pair.new), left == right else { return false }
-    for index in 0..<left.count where !left[index].isTextual { return false }
-    return left.count != 0
+    return left.isTextual
   }
 
-  /// Longer strings are compared as other objects are.
-  private static var maximumText: UInt64 { 4096 }
-
   private mutating func text(_ binary: Binary, at address: UInt64) -> Bytes? {
-    guard let all = binary.file.image.bytes(from: address),
-      let text = all.slice(at: 0, count: min(UInt64(all.count), ContentComparison.maximumText))?.cString(at: 0)
-    else { return nil }
-    guard UInt64(text.count) <= budget else { return nil }
+    guard let text = binary.string(at: address), UInt64(text.count) <= budget else { return nil }
     budget -= UInt64(text.count)
     return text
   }
@@ -209,6 +202,12 @@ extension Place {
 }
 
 extension Binary {
+  /// The string at `address`. Longer ones than 4 KiB count as other data.
+  func string(at address: UInt64) -> Bytes? {
+    guard let all = file.image.bytes(from: address) else { return nil }
+    return all.slice(at: 0, count: min(UInt64(all.count), 4096))?.cString(at: 0)
+  }
+
   /// The word at `address`, for a message: what a relocation makes of it, or its content.
   func value(at address: UInt64) -> UInt64? {
     if let entry = relocations.entry(at: address), entry.symbol == 0 { return UInt64(bitPattern: entry.addend) }

@@ -10,9 +10,6 @@ extension Comparison {
     case other
   }
 
-  /// Longer texts count as other data.
-  private static var maximumText: UInt64 { 4096 }
-
   private static func pointee(_ binary: Binary, _ address: UInt64) -> Pointee {
     guard let entry = binary.relocations.entry(at: address) else {
       guard let bytes = binary.file.image.bytes(at: address, count: 8) else { return .none }
@@ -28,17 +25,9 @@ extension Comparison {
     }
     switch binary.regions.kind(of: target) {
     case .code: return binary.code.index(startingAt: target) == nil ? .other : .function(target)
-    case .readOnly: return isText(binary, target) ? .text : .other
+    case .readOnly: return binary.string(at: target)?.isTextual == true ? .text : .other
     default: return .other
     }
-  }
-
-  private static func isText(_ binary: Binary, _ address: UInt64) -> Bool {
-    guard let all = binary.file.image.bytes(from: address),
-      let text = all.slice(at: 0, count: min(UInt64(all.count), maximumText))?.cString(at: 0), text.count != 0
-    else { return false }
-    for index in 0..<text.count where !text[index].isTextual { return false }
-    return true
   }
 
   /// By its kind: a function for a function, or for none; a text for a text, or where there was none.
@@ -117,7 +106,13 @@ extension FunctionMatch {
   var isEqualInNew: [Bool] { newOfOld.map { $0 >= 0 && isEqual[Int($0)] } }
 }
 
-extension UInt8 {
-  /// Printable, beyond ASCII, or what texts have besides: a tab, a new line, an escape sequence.
-  var isTextual: Bool { self >= 0x20 && self != 0x7f || (self >= 0x08 && self <= 0x0d) || self == 0x1b }
+extension Bytes {
+  /// Not empty, and all of it printable, beyond ASCII, or what texts have besides: a tab, a new line, an escape sequence.
+  var isTextual: Bool {
+    for index in 0..<count {
+      let byte = self[index]
+      if byte == 0x7f || byte < 0x20 && !(byte >= 0x08 && byte <= 0x0d) && byte != 0x1b { return false }
+    }
+    return count != 0
+  }
 }

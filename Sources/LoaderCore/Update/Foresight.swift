@@ -89,7 +89,7 @@ extension Updater {
 
   static var releaseTime: UInt64 { 10_000_000_000 }
 
-  /// In a forked child, or as the helper ends: descriptors are those of its table. What the child has a copy of may
+  /// In a forked child: descriptors are those of the helper's table. What the child has a copy of may
   /// be half changed, and is left as it is.
   func dropForesight() {
     for shared in objects {

@@ -193,6 +193,7 @@ struct SlotWrites {
   /// Words of state whose initial value is another one in the new version. What the program has changed is its own.
   private mutating func collectOtherPointers(of pair: NewVersion, _ program: Program) {
     let before = pair.oldBinary
+    var others: [Write] = []
     for pointer in pair.verdict.pointers {
       let place = pair.object.bias &+ pointer.new
       let home = pair.object.binding?.home(of: place) ?? place
@@ -203,11 +204,14 @@ struct SlotWrites {
       else { continue }
       let found = ProcessMemory.load(UInt64.self, at: home)
       guard found == expected || scope != nil else { continue }
-      // It would have led to the old function's counterpart.
-      writes.removeAll { $0.slot == home }
       let isFunction = found != 0 && before.regions.kind(of: found &- pair.old.bias) == .code
-      writes.append(Write(slot: home, old: found, value: value, isState: true, isFunction: isFunction))
+      others.append(Write(slot: home, old: found, value: value, isState: true, isFunction: isFunction))
     }
+    if others.isEmpty { return }
+    // Some would have led to the old function's counterpart.
+    let homes = Set(others.map { $0.slot })
+    writes.removeAll { homes.contains($0.slot) }
+    writes += others
   }
 
   /// What relocation makes of a word; nil where its symbol is not the object's own.
