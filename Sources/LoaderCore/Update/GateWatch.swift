@@ -31,11 +31,11 @@ struct GateWatch {
     for index in 0..<4 { witnesses[index] = index < found.count ? found[index] : 0 }
   }
 
-  /// After a look in vain that began then, and found these.
-  mutating func pause(since begin: UInt64, _ found: [UInt64]) {
+  /// After a look in vain that took so many nanoseconds, and found these.
+  mutating func pause(cost: UInt64, _ found: [UInt64]) {
     let now = ClockTime.monotonic()
-    nextLook = now + max(GateWatch.shortestPause, (now - begin) * GateWatch.lookShare)
-    nextCheck = now + max(GateWatch.shortestPause, now - begin) * GateWatch.checkShare
+    nextLook = now + max(GateWatch.shortestPause, cost * GateWatch.lookShare)
+    nextCheck = now + max(GateWatch.shortestPause, cost) * GateWatch.checkShare
     note(found)
   }
 

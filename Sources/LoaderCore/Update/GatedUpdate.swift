@@ -180,11 +180,11 @@ extension Program {
       waiting.rest()
       return false
     }
-    let begin = ClockTime.monotonic()
+    let begin = ClockTime.spent()
     var found: [UInt64] = []
     guard let obstacle = isQuiet(waiting, frame: frame, &found) else { return true }
     waiting.note(obstacle, isWhole: false)
-    waiting.watch.pause(since: begin, found)
+    waiting.watch.pause(cost: ClockTime.spent() - begin, found)
     return false
   }
 

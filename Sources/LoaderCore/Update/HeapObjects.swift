@@ -5,8 +5,8 @@
 /// what malloc returned. Whether a chunk is in use is told by PREV_INUSE of the chunk behind it, but chunks in a
 /// thread's cache (tcache) and in fast bins count as used there. The former have a key in their second word.
 ///
-/// Memory that was freed keeps the headers of what it was before, so that heaps are gone through from their first
-/// chunk on as well (`HeapWalk`). What can't be told to be free counts as alive.
+/// glibc's heaps are gone through from chunk to chunk (`HeapWalk`). Where the allocator may have had to take memory
+/// from elsewhere, all memory is searched for whatever looks like a chunk. What can't be told to be free counts as alive.
 struct HeapObjects {
   /// Live objects of one size.
   struct Count: Equatable {
@@ -16,20 +16,20 @@ struct HeapObjects {
   }
 
   private let requests: [UInt64]
-  /// The sizes of chunks for requests of the sizes looked for.
-  private let sizes: [UInt64]
-  private let smallest: UInt64
-  private let largest: UInt64
+  private let sizes: ChunkSizes
   /// Memory that is known to be something else: buffers of stdio streams, which have common sizes.
   var others: [UInt64]
   /// Luci's own memory, which holds sizes as numbers.
   var own: [AddressRange] = []
 
+  /// The allocator may have been told to map objects of any size one by one.
+  var mapsSmall = false
+
   /// The word that marks chunks in a thread's cache, as the last look found it; 0: not known.
   private var key: UInt64 = 0
 
   static var flags: UInt64 { 7 }
-  private static var previousInUse: UInt64 { 1 }
+  static var previousInUse: UInt64 { 1 }
   /// Larger objects are mapped one by one, in whole pages (M_MMAP_THRESHOLD).
   static var limit: UInt64 { 128 << 10 }
   /// sizeof(tcache_perthread_struct) as a chunk: 64 counts of two bytes and 64 lists; the first chunk of a heap.
@@ -38,14 +38,13 @@ struct HeapObjects {
 
   /// `requests`: what malloc was asked for, in bytes. nil where one of them is too large to be told from the size.
   init?(requests: [UInt64], others: [UInt64] = []) {
-    var sizes: [UInt64] = []
+    var sizes = ChunkSizes()
     for request in requests {
       guard request < HeapObjects.limit else { return nil }
-      for size in HeapObjects.chunkSizes(for: request) where !sizes.contains(size) { sizes.append(size) }
+      for size in HeapObjects.chunkSizes(for: request) { sizes.insert(size) }
     }
-    guard let smallest = sizes.min(), let largest = sizes.max() else { return nil }
-    self.requests = requests
-    (self.sizes, self.smallest, self.largest, self.others) = (sizes, smallest, largest, others)
+    if sizes.isEmpty { return nil }
+    (self.requests, self.sizes, self.others) = (requests, sizes, others)
   }
 
   /// SIZE_SZ is added, MALLOC_ALIGNMENT is 16, MINSIZE 32; a rest smaller than MINSIZE stays with the chunk.
@@ -87,53 +86,49 @@ struct HeapObjects {
     defer { window.release() }
     key = 0
     for map in plain where map.isHeap && key == 0 { key = HeapObjects.cacheKey(heap: map.range.start) }
+    let pages = try? PageMap()
+    defer { pages?.close() }
     var found: [UInt64] = []
-    for map in plain where found.count < limit {
-      found += chunks(in: map, window, limit: limit - found.count).map { $0 + 16 }
+    var isAllInHeaps = false
+    for map in plain.filter({ $0.isHeap }) + plain.filter({ !$0.isHeap }) {
+      for part in HeapWalk.parts(of: map) where found.count < limit {
+        var walk = HeapWalk(part, isMain: map.isHeap, window)
+        if let objects = objects(&walk, limit - found.count) {
+          found += objects
+          if map.isHeap { isAllInHeaps = walk?.endsWithTop == true && !mapsSmall }
+        } else if walk != nil || !isAllInHeaps {
+          search(part, window, pages, limit: limit, &found)
+        }
+      }
     }
     return found
   }
 
-  /// The chunks of these sizes in one mapping that can't be told to be free, as soon as there are `limit`.
-  private func chunks(in map: FreeSpace.Occupied, _ window: HeapWindow, limit: Int) -> [UInt64] {
-    var start = map.range.start
-    var room = max(limit, HeapObjects.fewest)
-    while start < map.range.end {
-      let places = places(in: map.range, from: &start, window, limit: room)
-      let found = places.isEmpty ? [] : confirmed(places, in: map, window)
-      if !found.isEmpty { return Array(found.prefix(limit)) }
-      room *= 4
+  /// nil for what is no heap, and one that changes all the time: it is searched like other memory.
+  private func objects(_ walk: inout HeapWalk?, _ limit: Int) -> [UInt64]? {
+    if walk == nil { return nil }
+    for _ in 0..<3 {
+      guard let first = walk?.objects(of: sizes, limit: limit, where: isObject) else { continue }
+      if !first.isEmpty { return first }
+      if let second = walk?.objects(of: sizes, limit: limit, where: isObject) { return second }
     }
-    return []
+    return nil
   }
 
-  /// So many places at least are gone to at a time.
-  private static var fewest: Int { 64 }
-
-  /// What looks like a chunk from `start` on, which is left where the search has to go on.
-  private func places(
-    in range: AddressRange, from start: inout UInt64, _ window: HeapWindow, limit: Int
-  ) -> [UInt64] {
+  /// Memory of any kind: whatever looks like a chunk that is in use may be one.
+  private func search(
+    _ range: AddressRange, _ window: HeapWindow, _ pages: PageMap?, limit: Int, _ found: inout [UInt64]
+  ) {
     var window = window
-    var found: [UInt64] = []
-    while start < range.end, found.count < limit {
-      let bytes = window.move(to: start, size: range.end - start)
-      look(bytes, at: start, in: range, &found)
-      // Past a page that can't be read.
-      start += max(UInt64(bytes.count) & ~(Segments.pageSize - 1), Segments.pageSize)
+    for part in pages?.presentParts(of: range) ?? [range] {
+      var start = part.start
+      while start < part.end, found.count < limit {
+        let bytes = window.move(to: start, size: part.end - start)
+        look(bytes, at: start, in: range, &found)
+        // Past a page that can't be read.
+        start += max(UInt64(bytes.count) & ~(Segments.pageSize - 1), Segments.pageSize)
+      }
     }
-    return found
-  }
-
-  /// Without those that are certain to lie inside a chunk.
-  private func confirmed(_ places: [UInt64], in map: FreeSpace.Occupied, _ window: HeapWindow) -> [UInt64] {
-    var found = places
-    for _ in 0..<2 where !found.isEmpty {
-      var walk = HeapWalk(map, window)
-      guard let chunks = walk.chunks(among: found) else { return found }
-      found = chunks
-    }
-    return found
   }
 
   /// A glance at an object that was found, or at anything that is none: whether it may be one now.
@@ -141,7 +136,7 @@ struct HeapObjects {
     var header: UInt64 = 0
     guard object & 15 == 0, object >= 16, ForeignMemory.copy(from: object - 8, to: &header) else { return false }
     let size = header & ~HeapObjects.flags
-    return sizes.contains(size) && isInUse(chunk: object - 16, size, nil) { _ in true }
+    return sizes.contains(size) && isInUse(chunk: object - 16, size, room: .max) && isObject(object)
   }
 
   /// Where process_vm_readv(2) is forbidden, nothing is found anywhere.
@@ -154,38 +149,36 @@ struct HeapObjects {
 
   /// Chunks are aligned to 16 bytes: sizes stand in every second word.
   private func look(_ words: Bytes, at start: UInt64, in range: AddressRange, _ found: inout [UInt64]) {
-    var position = 8
-    while position + 8 <= words.count {
-      let size = (words.load(UInt64.self, at: position) ?? 0) & ~HeapObjects.flags
-      if size >= smallest, size <= largest, sizes.contains(size) {
-        let chunk = start + UInt64(position) - 8
-        let inside = position + Int(size) + 8 <= words.count
-        let following = inside ? words.load(UInt64.self, at: position + Int(size)) : nil
-        if isAlive(chunk: chunk, size, following, in: range) { found.append(chunk) }
+    words.withUnsafeBytes { raw in
+      var position = 8
+      while position &+ 8 <= raw.count {
+        let size = raw.load(fromByteOffset: position, as: UInt64.self) & ~HeapObjects.flags
+        if size >= sizes.smallest, size <= sizes.largest, sizes.contains(size) {
+          let chunk = start &+ UInt64(position) &- 8
+          let room = range.end &- chunk
+          if size &+ 16 <= room, isInUse(chunk: chunk, size, room: room &- size), isObject(chunk + 16) {
+            found.append(chunk + 16)
+          }
+        }
+        position &+= 16
       }
-      position += 16
     }
   }
 
-  /// `following`: the header of the chunk behind, if it has been read.
-  private func isAlive(chunk: UInt64, _ size: UInt64, _ following: UInt64?, in range: AddressRange) -> Bool {
-    guard chunk + size + 16 <= range.end, !others.contains(chunk + 16), !own.contains(where: { $0.contains(chunk) })
-    else { return false }
-    return isInUse(chunk: chunk, size, following) { $0 <= range.end - (chunk + size) }
-  }
-
-  /// `isSize`: whether the chunk behind may have this size.
-  private func isInUse(chunk: UInt64, _ size: UInt64, _ following: UInt64?, _ isSize: (UInt64) -> Bool) -> Bool {
-    var header = following ?? 0
+  /// Behind a chunk of that size there is another one of at most `room` bytes, which says that it is in use.
+  private func isInUse(chunk: UInt64, _ size: UInt64, room: UInt64) -> Bool {
+    var header: UInt64 = 0
     // Memory that goes away meanwhile has no objects.
-    if following == nil, !ForeignMemory.copy(from: chunk &+ size &+ 8, to: &header) { return false }
+    guard ForeignMemory.copy(from: chunk &+ size &+ 8, to: &header) else { return false }
     let nextSize = header & ~HeapObjects.flags
-    // Anything may look like a size. Behind a chunk there is another one.
-    guard nextSize >= 16, nextSize & 15 == 0, isSize(nextSize), header & HeapObjects.previousInUse != 0 else {
-      return false
-    }
+    return nextSize >= 16 && nextSize & 15 == 0 && nextSize <= room && header & HeapObjects.previousInUse != 0
+  }
+
+  /// It is not of a kind that is known to be something else, nor in a thread's cache.
+  private func isObject(_ object: UInt64) -> Bool {
+    if others.contains(object) || own.contains(where: { $0.contains(object) }) { return false }
     var second: UInt64 = 0
-    return key == 0 || !ForeignMemory.copy(from: chunk + 24, to: &second) || second != key
+    return key == 0 || !ForeignMemory.copy(from: object + 8, to: &second) || second != key
   }
 
   /// The key of the first thread's cache: glibc has one for the process (since 2.34), or the cache's own address.

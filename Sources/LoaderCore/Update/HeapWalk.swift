@@ -1,60 +1,110 @@
 /// The way from chunk to chunk through one of glibc's heaps, from the first one to the end. What lies inside a chunk,
 /// free or not, is no chunk, whatever memory that was used before looks like.
 ///
-/// The heap may change on the way. A way that leads to the very end was right with near certainty; whoever leaves
-/// something out because of it goes it twice.
+/// The heap may change on the way. A way that leads to the very end was right with near certainty; two are gone.
 struct HeapWalk {
   private let range: AddressRange
-  private let isMain: Bool
+  private let firstChunks: [UInt64]
   private var window: HeapWindow
+  /// The last chunk on the last way was the top, where the heap grows, and no fence post, behind which the main heap
+  /// goes on elsewhere, since there was no room.
+  private(set) var endsWithTop = false
 
   /// HEAP_MAX_SIZE of malloc/arena.c: heaps of other arenas than the main one are aligned to it.
   private static var heapSize: UInt64 { 64 << 20 }
+  /// MINSIZE.
+  private static var smallestTop: UInt64 { 32 }
 
-  init(_ map: FreeSpace.Occupied, _ window: HeapWindow) {
-    (range, isMain, self.window) = (map.range, map.isHeap, window)
-    // What was read before it begins is too old.
-    self.window.forget()
+  /// nil: no heap.
+  init?(_ range: AddressRange, isMain: Bool, _ window: HeapWindow) {
+    (self.range, self.window) = (range, window)
+    if isMain {
+      firstChunks = [range.start]
+    } else {
+      guard let found = HeapWalk.firstChunks(range.start, &self.window) else { return nil }
+      firstChunks = found
+    }
   }
 
-  /// Which of these places, ascending, are the beginnings of chunks; nil where no way was found.
-  mutating func chunks(among places: [UInt64]) -> [UInt64]? {
-    if isMain { return walk(from: range.start, places) }
-    guard range.start & (HeapWalk.heapSize - 1) == 0 else { return nil }
-    for first in firstChunks() {
-      if let found = walk(from: first, places) { return found }
+  /// The parts of a mapping of which each may be a heap.
+  static func parts(of map: FreeSpace.Occupied) -> [AddressRange] {
+    if map.isHeap { return [map.range] }
+    var parts: [AddressRange] = []
+    var start = map.range.start
+    while start < map.range.end {
+      let end = min(map.range.end, (start & ~(heapSize - 1)) + heapSize)
+      parts.append(AddressRange(start: start, count: end - start))
+      start = end
+    }
+    return parts
+  }
+
+  /// Where the first chunk may be. A heap begins with `struct heap_info`: the arena, the arena's heap before this one,
+  /// the size. In the arena's first heap follow `struct malloc_state`, whose size depends on glibc's version, and as a
+  /// first chunk mostly the cache of the thread that the arena was made for.
+  private static func firstChunks(_ start: UInt64, _ window: inout HeapWindow) -> [UInt64]? {
+    guard start & (heapSize - 1) == 0, let arena = window.word(at: start), arena != 0,
+      arena & (heapSize - 1) < 0x100, let before = window.word(at: start + 8), before & (heapSize - 1) == 0,
+      let size = window.word(at: start + 16), size != 0, size <= heapSize, size & (Segments.pageSize - 1) == 0
+    else { return nil }
+    var found: [UInt64] = []
+    for offset in stride(from: UInt64(0x20), to: 0x1000, by: 16) {
+      // In use, what is before it as well, and not of the main arena.
+      if window.word(at: start + offset + 8) == HeapObjects.cacheChunk | 5 { found.append(start + offset) }
+    }
+    return found + [0x20, 0x30, 0x40].map { start + $0 }
+  }
+
+  /// What malloc returned for chunks of these sizes that are in use, as soon as there are `limit`; nil where no way was
+  /// found.
+  mutating func objects(of sizes: ChunkSizes, limit: Int, where isObject: (UInt64) -> Bool) -> [UInt64]? {
+    window.forget()
+    for first in firstChunks {
+      if let found = walk(from: first, sizes, limit, isObject) { return found }
     }
     return nil
   }
 
-  /// An arena's first heap begins with `struct heap_info` and `struct malloc_state`, whose sizes depend on glibc's
-  /// version, and the cache of the thread that it was made for; further heaps with `struct heap_info` alone.
-  private mutating func firstChunks() -> [UInt64] {
+  private mutating func walk(
+    from first: UInt64, _ sizes: ChunkSizes, _ limit: Int, _ isObject: (UInt64) -> Bool
+  ) -> [UInt64]? {
     var found: [UInt64] = []
-    for offset in stride(from: UInt64(0x20), to: 0x1000, by: 16) {
-      // In use, what is before it as well, and not of the main arena.
-      if window.word(at: range.start + offset + 8) == HeapObjects.cacheChunk | 5 {
-        found.append(range.start + offset)
-      }
-    }
-    return found + [0x20, 0x30, 0x40].map { range.start + $0 }
-  }
-
-  private mutating func walk(from first: UInt64, _ places: [UInt64]) -> [UInt64]? {
-    var found: [UInt64] = []
-    var next = 0
     var chunk = first
-    while chunk < range.end {
-      while next < places.count, places[next] < chunk { next += 1 }
-      if next < places.count, places[next] == chunk { found.append(chunk) }
+    var wanted: UInt64?
+    while chunk < range.end, found.count < limit {
       guard range.end - chunk >= 16, let header = window.word(at: chunk + 8) else { return nil }
+      if let object = wanted, header & HeapObjects.previousInUse != 0, isObject(object) { found.append(object) }
       let size = header & ~HeapObjects.flags
       // Two fence posts end a heap that another one follows, the last of size 0.
       if size == 0, range.end - chunk == 16 { return found }
       guard size >= 16, size & 15 == 0, size <= range.end - chunk else { return nil }
+      endsWithTop = size >= HeapWalk.smallestTop
+      wanted = sizes.contains(size) ? chunk + 16 : nil
       chunk += size
     }
     return found
+  }
+}
+
+/// Sizes of chunks that are looked for.
+struct ChunkSizes {
+  private var sizes: [UInt64] = []
+  private(set) var smallest: UInt64 = .max
+  private(set) var largest: UInt64 = 0
+
+  var isEmpty: Bool { sizes.isEmpty }
+
+  mutating func insert(_ size: UInt64) {
+    if contains(size) { return }
+    sizes.append(size)
+    smallest = min(smallest, size)
+    largest = max(largest, size)
+  }
+
+  func contains(_ size: UInt64) -> Bool {
+    if size < smallest || size > largest { return false }
+    for known in sizes where known == size { return true }
+    return false
   }
 }
 
@@ -93,5 +143,5 @@ struct HeapWindow {
     return ProcessMemory.load(UInt64.self, at: memory + (address - start))
   }
 
-  private static var step: UInt64 { 32 << 10 }
+  private static var step: UInt64 { 64 << 10 }
 }

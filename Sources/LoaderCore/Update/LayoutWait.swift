@@ -9,6 +9,7 @@ extension Updater {
     }
     let (risky, free) = splitByRisk(candidates)
     if program.hasKnownHeap, let update = WaitingUpdate(risky, hold: program.settings.layoutHold) {
+      update.objects.mapsSmall = program.mayMapSmall
       waiting = update
       return free
     }
@@ -28,8 +29,8 @@ extension Updater {
     program.lock.lock()
     defer { program.lock.unlock() }
     guard let update = waiting else { return nil }
-    let begin = ClockTime.monotonic()
-    if begin < update.due { return update.due }
+    if ClockTime.monotonic() < update.due { return update.due }
+    let begin = ClockTime.spent()
     let found = look(update)
     guard waiting === update else { return nil }
     if program.gatedUpdate?.waiting === update {
@@ -38,10 +39,22 @@ extension Updater {
       attempt(update, found)
     }
     guard waiting === update else { return nil }
-    update.postpone(cost: ClockTime.monotonic() - begin)
+    let cost = ClockTime.spent() - begin
+    update.postpone(cost: cost)
+    log(update, cost)
     holdThreads(update)
     tell(update)
     return update.due
+  }
+
+  private func log(_ update: WaitingUpdate, _ cost: UInt64) {
+    guard program.log.allows(.debug) else { return }
+    var text = Text("an update waits for ")
+    text.append(update.reason.bytes)
+    text.append("; a look took ")
+    text.append(decimal: cost / 1000)
+    text.append(" us")
+    program.log.debug(text)
   }
 
   /// Looks for live objects while the program goes on.

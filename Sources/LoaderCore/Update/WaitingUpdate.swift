@@ -91,6 +91,7 @@ final class WaitingUpdate {
     case .threads: return Text("threads that are at work in old code whenever it looks")
     case .notToBeSeen: return Text("a moment when objects of another layout can be looked for")
     case .objects(let counts):
+      if counts.isEmpty { return Text("the end of objects of another layout") }
       var text = Text("the end of ")
       for (index, count) in counts.enumerated() {
         if index > 0 { text.append(index + 1 == counts.count ? " and " : ", ") }
@@ -128,7 +129,7 @@ extension Program {
   /// is short.
   func isQuiet(_ waiting: WaitingUpdate, frame: UInt64?, _ found: inout [UInt64]) -> WaitingUpdate.Obstacle? {
     guard let maps = try? FreeSpace.read() else { return .notToBeSeen }
-    if let obstacle = look(waiting, maps, limit: 4, &found) { return obstacle }
+    if !hold.isOn, let obstacle = look(waiting, maps, limit: 4, &found) { return obstacle }
     isJudging = true
     if let obstacle = survey(waiting, maps, frame) { return obstacle }
     return look(waiting, maps, limit: 4, &found)
@@ -197,6 +198,13 @@ extension Program {
       result.append(buffer)
     }
     return result
+  }
+
+  /// mallopt(3) and the tunables of the same meaning tell the allocator which objects it maps one by one, and how
+  /// large heaps are.
+  var mayMapSmall: Bool {
+    programStack.environmentValue("GLIBC_TUNABLES") != nil
+      || UsedSymbols(self, of: nil).contains(Bytes("mallopt"), Bytes(""))
   }
 
   /// The heap is glibc's: its malloc is the one that the program calls.
