@@ -19,8 +19,7 @@ public enum Bean {
   ) -> Verdict {
     var verdict = Verdict()
     if let obstacle = obstacle(old) ?? obstacle(new) {
-      verdict.reasons = [obstacle]
-      verdict.reasonCount = 1
+      verdict.refuse(for: obstacle)
       return verdict
     }
     var comparison = Comparison(old, new)
