@@ -75,6 +75,7 @@ public enum Bean {
     comparison.compareVariables()
     comparison.compareCode()
     comparison.compareChangedCode()
+    comparison.compareWidths()
     compareContent(comparison)
   }
 
