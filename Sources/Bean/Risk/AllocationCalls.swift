@@ -70,6 +70,15 @@ struct AllocationCalls {
     return nil
   }
 
+  /// By its name what is called may hand out parts of something larger.
+  func isPool(_ call: FlowSummary.Call) -> Bool {
+    var step = RiskStep()
+    step.kind = call.isSlot ? .slotCall : .call
+    step.value = call.target
+    guard call.target != 0, let name = name(of: step) else { return false }
+    return !AllocationCalls.sizes(name).isEmpty && !AllocationCalls.isWhole(name)
+  }
+
   /// The name of what is called: an export or local function, or what a slot is for.
   private func name(of step: RiskStep) -> Bytes? {
     if step.kind == .slotCall { return name(ofSlot: step.value) }

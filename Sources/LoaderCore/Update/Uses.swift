@@ -20,6 +20,8 @@ struct UsedSymbols {
   /// Hashes of name and version.
   private var versioned: Set<UInt64> = []
 
+  init() {}
+
   init(_ program: Program, of shared: SharedObject) {
     unversioned = program.entryStubs.names(of: shared)
     for object in program.registry.objects where object.identity !== shared { collect(from: object) }
@@ -27,7 +29,7 @@ struct UsedSymbols {
   }
 
   /// Undefined symbols are not in the hash table: all in front of it are looked at.
-  private mutating func collect(from object: LoadedObject) {
+  mutating func collect(from object: LoadedObject) {
     let end = object.gnuHash.map { Int($0.firstSymbol) } ?? Int(object.sysvHash?.chainCount ?? 0)
     for index in 1..<max(1, min(end, object.symbols.limit)) {
       guard let symbol = object.symbols[index], symbol.isUndefined, let name = object.symbols.name(of: symbol) else {

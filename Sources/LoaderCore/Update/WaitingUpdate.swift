@@ -46,7 +46,7 @@ final class WaitingUpdate {
     var sizes: [UInt64] = []
     for version in versions where version.hasLayoutRisk {
       guard version.verdict.isRiskOfSizes else { return nil }
-      sizes += version.verdict.outgrownSizes
+      sizes += version.verdict.objectSizes
     }
     guard let objects = HeapObjects(requests: sizes) else { return nil }
     (self.versions, self.objects) = (versions, objects)
