@@ -25,6 +25,8 @@ final class CallGraph {
   private let calls: Edges
   /// Functions that take a function's address.
   private let takers: Edges
+  /// It calls functions of this version.
+  private var callsOwn: [Bool]
   /// Some word of memory leads to it, or the dynamic section does.
   private var isInData: [Bool]
   /// Symbols by which others can call it, by function.
@@ -45,6 +47,7 @@ final class CallGraph {
     var calls: [(key: Int32, other: Int32)] = []
     var takers: [(key: Int32, other: Int32)] = []
     var entries: [UInt64] = []
+    var callsOwn = [Bool](repeating: false, count: code.functions.count)
     calls.reserveCapacity(code.functions.count &* 4)
     for index in code.functions.indices where !code.functions[index].isLinkage {
       var last: Int32 = -1
@@ -53,6 +56,7 @@ final class CallGraph {
         let key = Int32(truncatingIfNeeded: target.index)
         if code.functions[target.index].range.start != target.address { entries.append(target.address) }
         // The same again says nothing new.
+        callsOwn[index] = true
         if key == last { continue }
         let pair = (key: key, other: Int32(truncatingIfNeeded: index))
         if reference.kind == .branch {
@@ -63,6 +67,7 @@ final class CallGraph {
         }
       }
     }
+    self.callsOwn = callsOwn
     isInData = [Bool](repeating: false, count: code.functions.count)
     for address in CallGraph.addresses(binary) {
       guard let index = code.index(containing: address) else { continue }
@@ -156,6 +161,9 @@ final class CallGraph {
   func isPrivate(_ function: Int) -> Bool {
     !isInData[function] && takers[function].isEmpty && firstExport(function) == nil
   }
+
+  /// What it gets may be passed on to functions of this version.
+  func callsOwn(_ function: Int) -> Bool { callsOwn[function] }
 
   /// One may be there several times.
   func callers(of function: Int) -> ArraySlice<Int32> { calls[function] }

@@ -12,7 +12,9 @@ struct ChangedRegisters {
   mutating func mask(ofCall address: UInt64, _ budget: inout Int) -> UInt16 { mask(ofCall: address, 0, &budget) }
 
   private mutating func mask(ofCall address: UInt64, _ depth: Int, _ budget: inout Int) -> UInt16 {
-    guard depth < ChangedRegisters.maximumDepth, let index = binary.code.index(startingAt: address) else { return .max }
+    guard depth < ChangedRegisters.maximumDepth, let index = binary.code.index(startingAt: address) else {
+      return .max
+    }
     if let mask = known[index] { return mask }
     // Until it is known: it may call itself.
     known[index] = .max
@@ -28,7 +30,8 @@ struct ChangedRegisters {
   /// Functions of other objects may change all.
   private func callsOthers(_ function: CodeTable.Function) -> Bool {
     for reference in binary.code.references[function.first..<function.end] where reference.kind == .branch {
-      guard let index = binary.code.index(startingAt: reference.target), !binary.code.functions[index].isLinkage else {
+      guard let index = binary.code.index(startingAt: reference.target), !binary.code.functions[index].isLinkage
+      else {
         return true
       }
     }
@@ -52,7 +55,9 @@ struct ChangedRegisters {
       case .call, .jump, .conditionalJump:
         let target = range.start &+ UInt64(offset) &+ UInt64(bitPattern: encoding.immediate)
         if instruction.flow == .conditionalJump { mask |= 1 << 1 & (instruction.opcode & 0xfc == 0xe0 ? .max : 0) }
-        if instruction.flow == .call || !range.contains(target) { mask |= self.mask(ofCall: target, depth + 1, &budget) }
+        if instruction.flow == .call || !range.contains(target) {
+          mask |= self.mask(ofCall: target, depth + 1, &budget)
+        }
       case .indirectCall, .indirectJump: return .max
       case .return, .stop: break
       }

@@ -50,8 +50,8 @@ struct FlowEffect {
   }
 
   /// ModRM.rm is the result.
-  private mutating func write(_ encoding: RiskEncoding, size: UInt8 = 8) {
-    if let operand = encoding.operand { change(operand) } else { written = size }
+  private mutating func write(_ encoding: RiskEncoding) {
+    if let operand = encoding.operand { change(operand) } else { written = encoding.instruction.isWide ? 8 : 4 }
   }
 
   private mutating func writeByte(_ encoding: RiskEncoding) {
@@ -106,7 +106,7 @@ extension FlowEffect {
     case 0xb8...0xbf: act(.constant, encoding.opcodeRegister)
     case 0xc0, 0xd0, 0xd2, 0xc6: writeByte(encoding)
     case 0xc1, 0xd1, 0xd3: write(encoding)
-    case 0xc7: if let operand = encoding.operand { act(.constant, operand) } else { written = 8 }
+    case 0xc7: if let operand = encoding.operand { act(.constant, operand) } else { write(encoding) }
     case 0xc9: (action, changed) = (.leave, 1 << 5)
     // The 80-bit numbers of the x87; FNSTSW AX.
     case 0xd8...0xdf: if encoding.hasMemory { written = 128 } else { doubt(0) }
@@ -185,7 +185,8 @@ extension FlowEffect {
     case 0x7e: if let operand = encoding.operand { doubt(operand) } else { written = 8 }
     case 0xf7: writesElsewhere = true
     case 0x2c, 0x2d, 0x50, 0xc5, 0xd7: change(encoding.register)
-    case 0x10, 0x12, 0x14...0x16, 0x28, 0x2a, 0x2e, 0x2f, 0x51...0x76, 0x7c, 0x7d, 0xc2, 0xc4, 0xc6, 0xd0...0xff: break
+    case 0x10, 0x12, 0x14...0x16, 0x28, 0x2a, 0x2e, 0x2f, 0x51...0x76, 0x7c, 0x7d, 0xc2, 0xc4, 0xc6, 0xd0...0xff:
+      break
     case 0x40...0x4f, 0xb8, 0xbc, 0xbd: doubt(encoding.register)
     case 0xaf, 0xb6, 0xb7, 0xbe, 0xbf: change(encoding.register)
     case 0x90...0x9f: writeByte(encoding)

@@ -116,7 +116,8 @@ final class FlowSummary {
     }
   }
 
-  func forEachCall(of callee: Int, _ body: (Call) -> Void) {
+  /// What its calls of a function pass as that argument.
+  func forEachArgument(_ number: Int, ofCallsOf callee: Int, _ body: (FlowValue) -> Void) {
     var low = 0
     var high = byCallee.count
     while low < high {
@@ -124,7 +125,7 @@ final class FlowSummary {
       if byCallee[middle].key < UInt64(callee) { low = middle + 1 } else { high = middle }
     }
     while low < byCallee.count, byCallee[low].key == UInt64(callee) {
-      body(calls[byCallee[low].index])
+      body(calls[byCallee[low].index].arguments[number])
       low += 1
     }
   }

@@ -37,8 +37,8 @@ struct LayoutRisk {
   let comparison: Comparison
   var shifts: [Shift] = []
   var allocations: [Allocation] = []
-  /// Functions of the old version whose allocations were laid side by side with those of their counterparts: all with
-  /// known callees; all.
+  /// Functions of the old version whose allocations are the same as those of their counterparts: all with known callees;
+  /// all.
   private(set) var comparedFunctions: Set<Int> = []
   private(set) var wholeFunctions: Set<Int> = []
   let calls: (old: AllocationCalls, new: AllocationCalls)
@@ -124,7 +124,9 @@ struct LayoutRisk {
     let named = (before.filter { $0.callee != 0 }, after.filter { $0.callee != 0 })
     if named.0.count == named.1.count {
       for step in named.0.indices where named.0[step].callee != named.1[step].callee { return }
-      comparedFunctions.insert(pair.old)
+      if !named.0.indices.contains(where: { named.0[$0].size != named.1[$0].size }) {
+        comparedFunctions.insert(pair.old)
+      }
       for step in named.0.indices where named.0[step].size != named.1[step].size {
         allocations.append(
           Allocation(
@@ -133,7 +135,7 @@ struct LayoutRisk {
       }
     }
     guard isWhole, before.count == after.count else { return }
-    wholeFunctions.insert(pair.old)
+    if !before.indices.contains(where: { before[$0].size != after[$0].size }) { wholeFunctions.insert(pair.old) }
     for step in before.indices where before[step].callee == 0 && after[step].callee == 0 {
       let (a, b) = (before[step], after[step])
       guard a.index == b.index, a.size != b.size, a.size % 8 == 0, b.size % 8 == 0, min(a.size, b.size) >= 16 else {

@@ -29,9 +29,9 @@ extension LayoutRisk {
       let highest = UInt64(group.map { $0.old }.max() ?? 0)
       if changed.contains(where: { $0 > highest }) { continue }
       let objects = origins.origins(of: group.map { ($0.oldFunction, $0.place) }, above: highest)
-      if objects.sizes.isEmpty || objects.isCut || objects.sizes.count > LayoutRisk.maximumSizes { isKnown = false }
+      if objects.sizes.isEmpty || objects.isCut { isKnown = false }
       if objects.hasPool { hasPool = true }
-      found += objects.sizes.prefix(LayoutRisk.maximumSizes)
+      found += objects.sizes
     }
     var sizes = changed
     for size in found where !sizes.contains(size.bytes) { sizes.append(size.bytes) }
@@ -43,7 +43,4 @@ extension LayoutRisk {
     let symbols = comparison.old.symbols.entries
     verdict.makers = exports.map { (name: symbols[$0].name, version: symbols[$0].version) }
   }
-
-  /// So many sizes can be looked for at a time.
-  private static var maximumSizes: Int { 64 }
 }

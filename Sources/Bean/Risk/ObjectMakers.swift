@@ -22,8 +22,8 @@ struct ObjectMakers {
     return graph.exports(leadingTo: functions.sorted())
   }
 
-  /// A function that changed, or is gone, and asks for such a size in a call that was not laid beside one of the new
-  /// version: the new version may ask for another there.
+  /// A function that changed, or is gone, and asks for such a size in a call of which it is not known that the new
+  /// version asks for the same there.
   private func isUncompared(_ index: Int, _ sizes: [UInt64]) -> Bool {
     let (old, matches) = (risk.comparison.old, risk.comparison.matches)
     let match = Int(matches.newOfOld[index])

@@ -98,6 +98,7 @@ private struct OriginSearch {
   private var seen: Set<Node> = []
   private var pending: [Node] = []
   private static var maximumNodes: Int { 4096 }
+  private static var maximumSizes: Int { 32 }
 
   init(_ owner: ObjectOrigins, above: UInt64, alsoForward: Bool) {
     (self.owner, self.above, self.alsoForward) = (owner, above, alsoForward)
@@ -114,7 +115,7 @@ private struct OriginSearch {
   mutating func run() {
     var next = 0
     // What is not all known is no local variable.
-    while next < pending.count, alsoForward || !origins.hasUnknown {
+    while next < pending.count, alsoForward || !origins.hasUnknown, !origins.isCut {
       let node = pending[next]
       next += 1
       if node.number < 0 { result(node) } else { argument(node) }
@@ -162,6 +163,8 @@ private struct OriginSearch {
       let size = ObjectOrigins.Size(bytes: bytes, maker: function)
       if !origins.sizes.contains(size) { origins.sizes.append(size) }
     }
+    // Who gets objects of so many kinds is a function for anything.
+    if origins.sizes.count > OriginSearch.maximumSizes { origins.isCut = true }
   }
 
   /// Numbers among a call's first two arguments that may be the size of an object with that field.
@@ -169,7 +172,9 @@ private struct OriginSearch {
     var found: [UInt64] = []
     for index in 0..<2 where call.arguments[index].kind == .constant {
       let size = call.arguments[index].number
-      if size > 0, UInt64(size) > above, size % 4 == 0, size < ObjectOrigins.maximumSize { found.append(UInt64(size)) }
+      if size > 0, UInt64(size) > above, size % 4 == 0, size < ObjectOrigins.maximumSize {
+        found.append(UInt64(size))
+      }
     }
     return found
   }
@@ -195,13 +200,17 @@ private struct OriginSearch {
         origins.hasUnknown = true
         continue
       }
-      summary.forEachCall(of: function) { visit($0.arguments[Int(node.number)], in: Int(caller)) }
+      var last: FlowValue?
+      summary.forEachArgument(Int(node.number), ofCallsOf: function) { (value) in
+        if value != last { visit(value, in: Int(caller)) }
+        last = value
+      }
     }
   }
 
   /// What else gets this pointer.
   private mutating func forward(_ value: FlowValue, in function: Int) {
-    guard let summary = owner.summary(function) else { return }
+    guard owner.graph.callsOwn(function), let summary = owner.summary(function) else { return }
     summary.forEachTaker(of: value) { add($0, $1) }
   }
 }

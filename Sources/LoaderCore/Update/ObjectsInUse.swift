@@ -25,7 +25,8 @@ extension Updater {
       refuse(candidate.shared, .layoutRisk(candidate.verdict))
       candidate.discard(room)
     }
-    return keepWhole(judged.filter { !$0.hasLayoutRisk }, without: judged.filter { $0.hasLayoutRisk }.map { $0.shared })
+    return keepWhole(
+      judged.filter { !$0.hasLayoutRisk }, without: judged.filter { $0.hasLayoutRisk }.map { $0.shared })
   }
 }
 
