@@ -1,51 +1,74 @@
 /// The states of a function's instructions, found by going through it until nothing changes any more: registers and
 /// words of the frame are followed through all branches; where paths meet, what differs is not known.
+///
+/// One serves for many functions, one after the other: what it has allocated stays.
 struct FlowAnalysis {
-  let range: AddressRange
-  private(set) var steps: [FlowStep] = []
-  /// The steps where paths meet, sorted, and for each step its number among them, or -1.
-  private var leaders: [Int] = []
-  private var leaderOfStep: [Int32] = []
+  /// Steps from a place where paths meet up to the next one.
+  private struct Block {
+    let first: Int
+    /// It calls, or control leaves the function there.
+    let isNoted: Bool
+    var isReached = false
+    var isDue = false
+  }
+
+  private(set) var range = AddressRange(start: 0, end: 0)
+  private var steps: [FlowStep] = []
+  private var isMeeting: [Bool] = []
+  private var blocks: [Block] = []
+  /// For each step the block that begins there, or -1.
+  private var blockOfStep: [Int32] = []
+  /// Before each block.
   private var states: [FlowState] = []
-  private var isReached: [Bool] = []
-  private var isDue: [Bool] = []
   /// Where jumps through a register may lead to.
   private var tableTargets: [(table: Int64, step: Int32)] = []
   /// Registers that a call changes, by its place; all that it may, where it is not here.
   private var changes: [(place: Int32, mask: UInt16)] = []
-  private let enteredAnyhow: [Int]
+  private var enteredAnyhow: [Int] = []
 
   private static var maximumSize: UInt64 { 1 << 16 }
   private static var maximumTargets: Int { 1 << 12 }
 
-  /// `entries`: addresses in the midst of the function that others lead to. nil where it can't be followed: too large, no
-  /// code, or jumps to where nobody knows. `budget` counts instructions.
-  init?(_ binary: Binary, _ function: CodeTable.Function, entries: ArraySlice<UInt64>, _ budget: inout Int) {
+  /// `entries`: addresses in the midst of the function that others lead to. False where it can't be followed: too large,
+  /// no code, or jumps to where nobody knows. `budget` counts instructions.
+  mutating func load(
+    _ binary: Binary, _ function: CodeTable.Function, entries: ArraySlice<UInt64>, _ budget: inout Int
+  ) -> Bool {
     guard function.isDecoded, function.range.count <= FlowAnalysis.maximumSize, function.range.count < budget,
       let bytes = binary.file.image.bytes(at: function.range.start, count: function.range.count)
-    else { return nil }
-    range = function.range
-    steps.reserveCapacity(bytes.count / 4)
+    else { return false }
+    clear(function.range)
     var offset = 0
     while offset < bytes.count {
       guard let instruction = InstructionDecoder.decode(bytes, at: offset), instruction.length != 0 else {
-        return nil
+        return false
       }
       steps.append(FlowStep(RiskEncoding(instruction: instruction, bytes: bytes, start: offset)))
+      isMeeting.append(false)
       offset &+= Int(instruction.length)
     }
-    if steps.isEmpty { return nil }
+    if steps.isEmpty { return false }
     budget -= steps.count
-    var meeting = [Bool](repeating: false, count: steps.count)
-    var entered: [Int] = []
     for entry in entries {
-      guard let index = FlowAnalysis.step(steps, at: entry &- function.range.start) else { return nil }
-      entered.append(index)
-      meeting[index] = true
+      guard let index = FlowAnalysis.step(steps, at: entry &- function.range.start) else { return false }
+      enteredAnyhow.append(index)
+      isMeeting[index] = true
     }
-    enteredAnyhow = entered
-    guard findTargets(&meeting), readTables(binary, function, &meeting, &budget) else { return nil }
-    number(meeting)
+    guard findTargets(), readTables(binary, function, &budget) else { return false }
+    divide()
+    return true
+  }
+
+  private mutating func clear(_ range: AddressRange) {
+    self.range = range
+    steps.removeAll(keepingCapacity: true)
+    isMeeting.removeAll(keepingCapacity: true)
+    blocks.removeAll(keepingCapacity: true)
+    blockOfStep.removeAll(keepingCapacity: true)
+    states.removeAll(keepingCapacity: true)
+    tableTargets.removeAll(keepingCapacity: true)
+    changes.removeAll(keepingCapacity: true)
+    enteredAnyhow.removeAll(keepingCapacity: true)
   }
 
   private static func step(_ steps: [FlowStep], at offset: UInt64) -> Int? {
@@ -63,8 +86,8 @@ struct FlowAnalysis {
   }
 
   /// False: a jump leads into the midst of an instruction.
-  private mutating func findTargets(_ meeting: inout [Bool]) -> Bool {
-    meeting[0] = true
+  private mutating func findTargets() -> Bool {
+    isMeeting[0] = true
     for index in steps.indices {
       let flow = steps[index].flow
       if flow == .next { continue }
@@ -72,7 +95,7 @@ struct FlowAnalysis {
         let target = target(steps[index])
         if range.contains(target) {
           guard let inside = FlowAnalysis.step(steps, at: target &- range.start) else { return false }
-          meeting[inside] = true
+          isMeeting[inside] = true
           steps[index].target = Int32(truncatingIfNeeded: inside)
         }
       }
@@ -80,7 +103,7 @@ struct FlowAnalysis {
         // Padding leads nowhere.
         var next = index &+ 1
         while next < steps.count, steps[next].isNop { next &+= 1 }
-        if next < steps.count { meeting[next] = true }
+        if next < steps.count { isMeeting[next] = true }
       }
     }
     return true
@@ -88,7 +111,7 @@ struct FlowAnalysis {
 
   /// Tables of distances to places in the function that it takes the address of, as compilers make them of `switch`.
   private mutating func readTables(
-    _ binary: Binary, _ function: CodeTable.Function, _ meeting: inout [Bool], _ budget: inout Int
+    _ binary: Binary, _ function: CodeTable.Function, _ budget: inout Int
   ) -> Bool {
     guard steps.contains(where: { $0.flow == .indirectJump && $0.jumpRegister != nil }) else { return true }
     for reference in binary.code.references[function.first..<function.end] where reference.kind == .address {
@@ -101,7 +124,7 @@ struct FlowAnalysis {
       {
         if tableTargets.count >= FlowAnalysis.maximumTargets { return false }
         tableTargets.append((table, Int32(truncatingIfNeeded: index)))
-        meeting[index] = true
+        isMeeting[index] = true
         place &+= 4
       }
     }
@@ -109,15 +132,22 @@ struct FlowAnalysis {
     return true
   }
 
-  private mutating func number(_ meeting: [Bool]) {
-    leaderOfStep = [Int32](repeating: -1, count: steps.count)
-    for index in meeting.indices where meeting[index] {
-      leaderOfStep[index] = Int32(truncatingIfNeeded: leaders.count)
-      leaders.append(index)
+  private mutating func divide() {
+    var first = 0
+    while first < steps.count {
+      var end = first
+      var isNoted = false
+      repeat {
+        let flow = steps[end].flow
+        // Jumps inside the function are of no interest.
+        if flow != .next, flow != .stop, steps[end].target < 0 { isNoted = true }
+        blockOfStep.append(end == first ? Int32(truncatingIfNeeded: blocks.count) : -1)
+        end &+= 1
+      } while end < steps.count && !isMeeting[end]
+      blocks.append(Block(first: first, isNoted: isNoted))
+      states.append(FlowState())
+      first = end
     }
-    states = [FlowState](repeating: FlowState(), count: leaders.count)
-    isReached = [Bool](repeating: false, count: leaders.count)
-    isDue = [Bool](repeating: false, count: leaders.count)
   }
 
   mutating func noteChanges(_ changed: (UInt64) -> UInt16) {
@@ -147,54 +177,59 @@ struct FlowAnalysis {
     var own = min(budget, 32 &* steps.count &+ 1024)
     let before = own
     defer { budget -= before &- own }
-    var unvisited = 0
+    var unreached = 0
     while true {
       var hasChanged = true
       while hasChanged {
         hasChanged = false
-        for leader in leaders.indices where isDue[leader] {
-          isDue[leader] = false
+        for index in blocks.indices where blocks[index].isDue {
+          blocks[index].isDue = false
           hasChanged = true
-          guard pass(leader, &own) else { return false }
+          guard pass(index, &own) else { return false }
         }
       }
       // What nobody leads to as far as can be seen, landing pads among it, is entered with anything.
-      while unvisited < states.count, isReached[unvisited] { unvisited &+= 1 }
-      if unvisited == states.count { return true }
-      meet(FlowState(), leaders[unvisited])
+      while unreached < blocks.count, blocks[unreached].isReached { unreached &+= 1 }
+      if unreached == blocks.count { return true }
+      meet(FlowState(), blocks[unreached].first)
     }
   }
 
   private mutating func meet(_ state: borrowing FlowState, _ step: Int) {
-    let leader = Int(leaderOfStep[step])
-    if isReached[leader] {
-      if states[leader].meet(state) { isDue[leader] = true }
+    let index = Int(blockOfStep[step])
+    if blocks[index].isReached {
+      if states[index].meet(state) { blocks[index].isDue = true }
     } else {
-      states[leader] = copy state
-      (isReached[leader], isDue[leader]) = (true, true)
+      states[index] = copy state
+      blocks[index].isReached = true
+      blocks[index].isDue = true
     }
   }
 
-  private mutating func pass(_ leader: Int, _ budget: inout Int) -> Bool {
-    var state = states[leader]
-    var index = leaders[leader]
+  private mutating func pass(_ block: Int, _ budget: inout Int) -> Bool {
+    var state = states[block]
+    var index = blocks[block].first
     repeat {
       budget &-= 1
       if budget < 0 { return false }
-      let step = steps[index]
-      if step.target >= 0 { meet(state, Int(step.target)) }
-      if step.flow == .indirectJump, step.slot == nil {
-        let place = step.jumpRegister.map { state.registers[$0] } ?? .unknown
-        budget &-= tableTargets.count
-        for target in tableTargets where place.kind != .destination || place.number == target.table {
-          meet(state, Int(target.step))
-        }
-      }
-      guard advance(step, &state) else { return true }
+      let target = Int(steps[index].target)
+      if target >= 0 { meet(state, target) }
+      if steps[index].flow == .indirectJump, steps[index].slot == nil { jump(steps[index], state, &budget) }
+      guard advance(steps[index], &state) else { return true }
       index &+= 1
-    } while index < steps.count && leaderOfStep[index] < 0
+    } while index < steps.count && blockOfStep[index] < 0
     if index < steps.count { meet(state, index) }
     return true
+  }
+
+  /// By a table.
+  private mutating func jump(_ step: FlowStep, _ state: borrowing FlowState, _ budget: inout Int) {
+    var place = FlowValue.unknown
+    if let register = step.jumpRegister { place = state.registers[register] }
+    budget &-= tableTargets.count
+    for index in tableTargets.indices where place.kind != .destination || place.number == tableTargets[index].table {
+      meet(state, Int(tableTargets[index].step))
+    }
   }
 
   /// Past one instruction; false: it does not go on behind it.
@@ -209,16 +244,16 @@ struct FlowAnalysis {
     return true
   }
 
-  /// Every instruction with the state before it.
-  func visit(_ body: (FlowStep, borrowing FlowState) -> Void) {
-    for (leader, start) in leaders.enumerated() {
-      var state = states[leader]
-      var index = start
+  /// Instructions with the states before them; `all`: those of blocks without calls, too.
+  func visit(all: Bool, _ body: (FlowStep, borrowing FlowState) -> Void) {
+    for (block, state) in zip(blocks, states) where all || block.isNoted {
+      var state = state
+      var index = block.first
       repeat {
         body(steps[index], state)
         guard advance(steps[index], &state) else { break }
         index &+= 1
-      } while index < steps.count && leaderOfStep[index] < 0
+      } while index < steps.count && blockOfStep[index] < 0
     }
   }
 }

@@ -22,18 +22,10 @@ final class FlowSummary {
   /// What these get: the value, callee and argument, sorted by value.
   private var passed: [(value: FlowValue, callee: Int32, argument: Int32)] = []
 
-  /// nil where the function can't be followed. `changed`: the registers that a call of that address changes.
-  init?(
-    _ binary: Binary, _ function: CodeTable.Function, _ graph: CallGraph, _ budget: inout Int,
-    changed: (UInt64, inout Int) -> UInt16
-  ) {
-    guard var flow = FlowAnalysis(binary, function, entries: graph.entries(in: function.range), &budget) else {
-      return nil
-    }
-    flow.noteChanges { changed($0, &budget) }
-    guard flow.run(&budget) else { return nil }
-    flow.visit { (step, state) in
-      if let base = step.fieldBase, base != FlowState.stackPointer, !state.registers[base].isUnknown {
+  /// Of what `flow` found. `takesFields`: bases of fields are to be known.
+  init(_ flow: borrowing FlowAnalysis, _ graph: CallGraph, takesFields: Bool) {
+    flow.visit(all: takesFields) { (step, state) in
+      if takesFields, let base = step.fieldBase, base != FlowState.stackPointer, !state.registers[base].isUnknown {
         bases.append((step.place, state.registers[base]))
       }
       switch step.flow {

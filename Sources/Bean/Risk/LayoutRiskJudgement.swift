@@ -16,7 +16,7 @@ extension LayoutRisk {
       while end < shifts.count, shifts[end].distance == shifts[first].distance { end &+= 1 }
       let isLikely = shifts[first].distance > 0 ? hasGrown : hasShrunk
       if isSupported(shifts[first..<end], isLikely: isLikely) {
-        let known = origins ?? ObjectOrigins(comparison.old)
+        let known = origins ?? newOrigins()
         origins = known
         let group = withoutLocals(shifts[first..<end], known)
         if isSupported(group[...], isLikely: isLikely) { groups.append(group) }
@@ -31,12 +31,16 @@ extension LayoutRisk {
     verdict.shiftedFunctions = Set(groups.joined().map { $0.function }).count
     verdict.changedAllocations = sizes.count
     verdict.riskCount = findings.count &+ sizes.count
-    if verdict.riskCount > 0 { findObjects(groups, sizes, origins ?? ObjectOrigins(comparison.old), &verdict) }
+    if verdict.riskCount > 0 { findObjects(groups, sizes, origins ?? newOrigins(), &verdict) }
     // Both kinds are to be seen where there is not room for all.
     let room = LayoutRisk.maximumFindings
     verdict.risks =
       Array(findings.prefix(max(room / 2, room &- sizes.count)))
       + sizes.prefix(max(room / 2, room &- findings.count)).map { finding($0) }
+  }
+
+  private func newOrigins() -> ObjectOrigins {
+    ObjectOrigins(comparison.old, users: Set(shifts.map { $0.oldFunction }))
   }
 
   /// Shifts of one distance, sorted by function; `isLikely`: an allocation changed in the same direction.

@@ -29,7 +29,7 @@ extension LayoutRisk {
       let highest = UInt64(group.map { $0.old }.max() ?? 0)
       if changed.contains(where: { $0 > highest }) { continue }
       let objects = origins.origins(of: group.map { ($0.oldFunction, $0.place) }, above: highest)
-      if objects.sizes.isEmpty || objects.isCut { isKnown = false }
+      if !objects.isKnown { isKnown = false }
       if objects.hasPool { hasPool = true }
       found += objects.sizes
     }
