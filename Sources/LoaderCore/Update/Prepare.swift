@@ -228,7 +228,7 @@ extension Updater {
         shared: candidate.shared, object: object, verdict: candidate.verdict, oldBinary: candidate.oldBinary,
         binary: candidate.binary, isFresh: true,
         isMigrated: candidate.isMigrated, needsProgramThread: candidate.needsProgramThread,
-        isLayoutKnown: candidate.isLayoutKnown)
+        isLayoutKnown: candidate.isLayoutKnown, hasNoObjects: candidate.hasNoObjects)
     } catch {
       refuse(candidate.shared, error)
       return nil

@@ -22,9 +22,12 @@ struct UsedSymbols {
 
   init() {}
 
-  init(_ program: Program, of shared: SharedObject) {
-    unversioned = program.entryStubs.names(of: shared)
-    for object in program.registry.objects where object.identity !== shared { collect(from: object) }
+  /// nil: by all objects, of any.
+  init(_ program: Program, of shared: SharedObject?) {
+    if let shared { unversioned = program.entryStubs.names(of: shared) }
+    for object in program.registry.objects where shared == nil || object.identity !== shared {
+      collect(from: object)
+    }
     for object in program.hostObjects { collect(from: object) }
   }
 
