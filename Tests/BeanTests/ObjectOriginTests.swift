@@ -85,6 +85,20 @@ import Testing
     #expect(verdict.objectSizes == [4104])
   }
 
+  /// Numbers that own functions get are sizes only if these hand them to an allocator.
+  @Test func ownFunctions() throws {
+    func make(_ inner: String) -> String {
+      """
+      static __attribute__((noinline)) void *get(long size, long n) { \(inner) }
+      int use(int n) { struct call *c = get(4200, n); return c ? all(c, n) : 0; }
+      """
+    }
+    let wrapper = try verdict(make: make("if (n > 5000) return 0; return calloc(1, size);"))
+    #expect(wrapper.isRiskOfSizes && wrapper.objectSizes == [4200], "\(wrapper.objectSizes)")
+    let depth = try verdict(make: make("return size > n ? (void *)(long)other(0) : malloc(5000);"))
+    #expect(depth.objectSizes == [5000], "\(depth.objectSizes)")
+  }
+
   /// Who makes the objects is not seen, or how large they are.
   @Test(arguments: [
     "int use(struct call *c, int n) { return all(c, n); }",

@@ -47,7 +47,7 @@ final class ObjectOrigins {
   private var summaries: [FlowSummary?]
   private var isFollowed: [Bool]
   /// Instructions that may still be followed, each some 20 ns: bounds what a comparison takes.
-  fileprivate var budget = 300_000
+  fileprivate var budget = 200_000
   /// Larger numbers are no sizes of structures.
   fileprivate static var maximumSize: Int64 { 1 << 24 }
 
