@@ -76,6 +76,29 @@ import Testing
     #expect(try CompiledPair(source(4), source(5)).codes() == ["state-content"])
   }
 
+  /// What the executable has copied is there for all versions.
+  @Test func copiedConstants() throws {
+    let source = { (order: String, number: Int, text: String) in
+      """
+      static int first(void) { return 1; }
+      static int second(void) { return 2; }
+      int (*const calls[2])(void) = { \(order) };
+      const int numbers[2] = { 1, \(number) };
+      const char *get(void) { return "\(text)"; }
+      """
+    }
+    let base = source("first, second", 5, "one")
+    let codes = { (new: String, copied: String) in
+      let isCopied = { (name: Bytes, _: Bytes) in String(decoding: name.copy(), as: UTF8.self) == copied }
+      let pair = try CompiledPair(base, new, options: Self.options)
+      return try Bean.compare(old: pair.old, new: pair.new, isCopied: isCopied).codes
+    }
+    #expect(try codes("int more(void) { return 3; }\n" + source("first, second", 5, "two"), "calls") == [])
+    #expect(try codes(source("second, first", 5, "two"), "calls") == ["state-content"])
+    #expect(try codes(source("second, first", 5, "two"), "numbers") == [])
+    #expect(try codes(source("first, second", 6, "two"), "numbers") == ["state-content"])
+  }
+
   @Test func pointersBetweenVariables() throws {
     let source = { (target: String) in
       """

@@ -25,6 +25,22 @@ import Testing
 
   static let variables = "static int first = 3; static long second = 7; static int table[8]; static char *word;\n"
 
+  /// Only changed code uses the variable, and what it takes it to be has another size.
+  @Test(arguments: [("int", "char", false), ("int", "int", true), ("long", "int", false), ("short", "int", false)])
+  func aVariableOfAnotherSizeAtTheSamePlace(before: String, after: String, isAccepted: Bool) throws {
+    let source = { (type: String, number: Int) in
+      """
+      static \(type) mode __attribute__((aligned(8)));
+      static int other __attribute__((aligned(8)));
+      void set(int x) { mode = x * \(number) > 40; }
+      long get(void) { return mode + \(number); }
+      int count(void) { return ++other; }
+      """
+    }
+    let verdict = try Self.verdict(source(before, 3), source(after, 5))
+    #expect(verdict.codes == (isAccepted ? [] : ["variable-moved"]), "\(verdict.text)")
+  }
+
   @Test func aNewVariableInTheMiddleMovesTheOthers() throws {
     let verdict = try Self.verdict(
       Self.variables + Self.functions,

@@ -138,8 +138,24 @@ import Testing
     var stripped = pair.new.copy()
     for index in 40..<48 { stripped[index] = 0 }
     for index in 60..<64 { stripped[index] = 0 }
-    let codes = try stripped.withUnsafeBytes { try Bean.compare(old: pair.old, new: Bytes($0)).codes }
-    #expect(codes == ["no-sections"])
+    try Self.expectRefusal(of: stripped, after: pair.old, "no-sections")
+  }
+
+  @Test func anExecutableIsNoLibrary() throws {
+    let pair = try CompiledPair(Self.base, Self.base)
+    var executable = pair.new.copy()
+    executable[16] = 2  // e_type: ET_EXEC
+    try Self.expectRefusal(of: executable, after: pair.old, "not-position-independent")
+  }
+
+  /// No setting lets it pass either.
+  private static func expectRefusal(of file: [UInt8], after old: Bytes, _ code: String) throws {
+    try file.withUnsafeBytes { (bytes) in
+      let verdict = try Bean.compare(old: old, new: Bytes(bytes))
+      #expect(verdict.codes == [code])
+      for level in 0...3 { #expect(!verdict.isAccepted(relaxation: UInt64(level))) }
+      #expect(!verdict.isContentOnly && !verdict.isApplicable)
+    }
   }
 }
 

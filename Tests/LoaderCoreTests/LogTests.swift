@@ -54,6 +54,11 @@ import Testing
     #expect(lines.count == 1 && lines[0].hasSuffix("wrong value in the environment for LD_SETTLE_TIME: x"))
   }
 
+  @Test func unknownDebugOptionsAreLogged() {
+    _ = log(["LD_DEBUG=libs,nonsense unused"])
+    #expect(lines.count == 1 && lines[0].hasSuffix("debug option `nonsense' unknown; try LD_DEBUG=help"))
+  }
+
   /// The numbers of the program's table stay the program's: no descriptor is kept by a program thread, one by the
   /// helper.
   @Test func descriptors() {

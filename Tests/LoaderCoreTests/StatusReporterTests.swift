@@ -48,6 +48,31 @@ import Testing
     #expect(directory.read("status").split(separator: "\n").count == 2)
   }
 
+  /// Its reader will want the name again.
+  @Test(arguments: [true, false])
+  func noFileInPlaceOfAFIFO(isKept: Bool) {
+    directory.makeFIFO("fifo")
+    let reporter = reporter("fifo")
+    reporter.programIsReady()
+    report(reporter)
+    if !isKept { reporter.releaseInProgram(hasHelper: false) }
+    unlink("\(directory.name)/fifo")
+    report(reporter)
+    #expect(access("\(directory.name)/fifo", F_OK) != 0)
+  }
+
+  /// Told once, unlike a reader that is not there yet.
+  @Test(arguments: [("missing/status", true), ("", true), ("fifo", false)])
+  func aTargetThatCannotBe(target: String, isTold: Bool) {
+    directory.makeFIFO("fifo")
+    let settings = settings(["LD_STATUS_INFO=\(directory.name)/\(target)", "LD_LOGFILE=\(directory.name)/log"])
+    let reporter = StatusReporter(settings, log: Log(settings))
+    reporter.programIsReady()
+    for _ in 0..<3 { report(reporter) }
+    let lines = directory.read("log").split(separator: "\n")
+    #expect(lines.count { $0.contains("status target \(directory.name)/\(target) not used: ") } == (isTold ? 1 : 0))
+  }
+
   @Test func fifoWithoutReaderAndWithSlowReader() throws {
     directory.makeFIFO("fifo")
     let reporter = reporter("fifo")

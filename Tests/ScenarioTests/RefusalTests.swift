@@ -65,7 +65,7 @@ struct RefusalTests {
   }
 
   enum Damage: String, CaseIterable {
-    case empty, text, shortened, headerOnly, otherMachine, otherClass, program, noise
+    case empty, text, shortened, headerOnly, otherMachine, otherClass, otherType, program, noise, withoutSections
   }
 
   @Test(arguments: Damage.allCases)
@@ -79,6 +79,10 @@ struct RefusalTests {
       case .headerOnly: content = content.prefix(64)
       case .otherMachine: content.replaceSubrange(18..<20, with: [183, 0])  // e_machine: EM_AARCH64
       case .otherClass: content[4] = 1  // EI_CLASS: ELFCLASS32
+      case .otherType: content[16] = 2  // e_type: ET_EXEC
+      case .withoutSections:
+        content.replaceSubrange(40..<48, with: Data(count: 8))  // e_shoff
+        content.replaceSubrange(60..<64, with: Data(count: 4))  // e_shnum, e_shstrndx
       case .program: content = try workspace.contents(counter.subject.path)
       case .noise:
         content.replaceSubrange(64..<content.count, with: (64..<content.count).map { UInt8($0 * 31 & 255) })

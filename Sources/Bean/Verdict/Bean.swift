@@ -2,25 +2,27 @@ import CKernel
 
 /// Says whether a version of an object can be replaced by another one while a program uses it.
 public enum Bean {
-  /// Compares two files. Exports that `isUsed` (name, version; empty: unversioned) denies may be missing.
+  /// Compares two files. Exports that `isUsed` (name, version; empty: unversioned) denies may be missing. Those that
+  /// `isCopied` knows live in the executable (R_X86_64_COPY), constants included.
   ///
   /// Throws where one of them is no sound ELF object; what is sound but cannot be replaced is a verdict with reasons.
   public static func compare(
-    old: Bytes, new: Bytes, isUsed: (_ name: Bytes, _ version: Bytes) -> Bool = { (_, _) in true }
+    old: Bytes, new: Bytes, isCopied: ((_ name: Bytes, _ version: Bytes) -> Bool)? = nil,
+    isUsed: (_ name: Bytes, _ version: Bytes) -> Bool = { (_, _) in true }
   ) throws(ELFError) -> Verdict {
     let before = try Binary(old)
-    return compare(old: before, new: try Binary(new, like: before), isUsed: isUsed)
+    return compare(old: before, new: try Binary(new, like: before), isCopied: isCopied, isUsed: isUsed)
   }
 
   /// The same for versions that were read already: a loader keeps the one that is in use.
   public static func compare(
     old: Binary, new: Binary, countsChangesForCallers: Bool = false,
+    isCopied: ((_ name: Bytes, _ version: Bytes) -> Bool)? = nil,
     isUsed: (_ name: Bytes, _ version: Bytes) -> Bool = { (_, _) in true }
   ) -> Verdict {
     var verdict = Verdict()
     if let obstacle = obstacle(old) ?? obstacle(new) {
-      verdict.reasons = [obstacle]
-      verdict.reasonCount = 1
+      verdict.refuse(for: obstacle)
       return verdict
     }
     var comparison = Comparison(old, new)
@@ -44,6 +46,7 @@ public enum Bean {
     comparison.compareThreads()
     comparison.compareConstructors()
     comparison.compareExports(isUsed)
+    if isComparable, let isCopied { comparison.compareCopies(isCopied) }
     if isComparable && !comparison.newOwnsState { prove(comparison, &verdict) }
     finish(comparison, &verdict)
     // What is refused for good endangers no object.
@@ -72,6 +75,7 @@ public enum Bean {
     comparison.compareVariables()
     comparison.compareCode()
     comparison.compareChangedCode()
+    comparison.compareWidths()
     compareContent(comparison)
   }
 

@@ -14,9 +14,7 @@ extension Verdict {
 
 extension Refusal {
   /// Whether a set of kinds, one bit for each, has none but these.
-  static func isOnly(_ set: UInt32, of kinds: [Kind]) -> Bool {
-    var allowed: UInt32 = 0
-    for kind in kinds { allowed |= 1 << UInt32(kind.rawValue) }
-    return set & ~allowed == 0
-  }
+  static func isOnly(_ set: UInt32, of kinds: [Kind]) -> Bool { set & ~self.set(of: kinds) == 0 }
+
+  static func set(of kinds: [Kind]) -> UInt32 { kinds.reduce(0) { $0 | 1 << UInt32($1.rawValue) } }
 }

@@ -71,6 +71,13 @@ public struct Verdict {
 
   public init() {}
 
+  /// One reason stands in the way of any comparison.
+  mutating func refuse(for obstacle: Refusal) {
+    reasons = [obstacle]
+    reasonCount = 1
+    reasonKinds = Refusal.set(of: [obstacle.kind])
+  }
+
   /// Would binding be complete but for the proof? Then aliasing by pages may serve.
   public var isUnprovedOnly: Bool {
     reasonCount != 0 && reasonCount == reasons.count

@@ -6,8 +6,16 @@ final class StatusChannel {
   let path: Path
   private(set) var descriptor: FileDescriptor?
   private var isSocket = false
+  /// Nothing was there, or a file. What was a socket or a FIFO and is gone will be made again by its reader, who would
+  /// be in trouble if a file had its name.
+  private(set) var mayCreate: Bool
+  /// Why the target could not be opened at the last attempt.
+  private(set) var failure: Errno?
 
-  init(_ path: Path) { self.path = path }
+  init(_ path: Path, mayCreate: Bool = true) {
+    self.path = path
+    self.mayCreate = mayCreate
+  }
 
   /// Closes in the calling thread's table.
   func close() {
@@ -35,9 +43,11 @@ final class StatusChannel {
       close()
       if result > 0 { return false }
     }
+    failure = nil
     do throws(Errno) {
       try open()
     } catch {
+      failure = error
       return false
     }
     let result = put(line)
@@ -53,20 +63,14 @@ final class StatusChannel {
 
   /// A FIFO without reader gives ENXIO, a socket without listener ECONNREFUSED.
   private func open() throws(Errno) {
-    isSocket = isSocketFile
+    let status = try? FileDescriptor.status(of: path)
+    if let status, status.isSocket || status.isFIFO { mayCreate = false }
+    isSocket = status?.isSocket ?? false
     if isSocket {
       descriptor = try UnixSocket.connect(path)
     } else {
       descriptor = try FileDescriptor.open(
-        path, flags: O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, mode: 0o644)
-    }
-  }
-
-  private var isSocketFile: Bool {
-    do throws(Errno) {
-      return try FileDescriptor.status(of: path).isSocket
-    } catch {
-      return false
+        path, flags: O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | (mayCreate ? O_CREAT : 0), mode: 0o644)
     }
   }
 }

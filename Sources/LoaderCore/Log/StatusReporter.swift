@@ -16,6 +16,7 @@ public final class StatusReporter {
   private var isStarting = true
   /// The number there. The helper may by then have another one in `channel`.
   private var startDescriptor: FileDescriptor?
+  private var isFailureTold = false
 
   /// More objects than that are no longer told one by one.
   static var waitingLimit: Int { 4096 }
@@ -100,8 +101,23 @@ public final class StatusReporter {
     guard let channel else { return }
     let line = record.line(format, process: CurrentThread.process)
     let keepsOpen = isStarting || (helper != 0 && helper == CurrentThread.id)
-    let isSent = line.withBytes { keepsOpen ? channel.send($0) : StatusChannel(channel.path).sendOnce($0) }
+    let isSent = line.withBytes {
+      keepsOpen ? channel.send($0) : StatusChannel(channel.path, mayCreate: channel.mayCreate).sendOnce($0)
+    }
     if isStarting { startDescriptor = channel.descriptor }
-    if !isSent { log.debug(Text("status line not taken by its reader")) }
+    if isSent { return }
+    log.debug(Text("status line not taken by its reader"))
+    if isStarting { tellFailure(of: channel) }
+  }
+
+  /// A reader that is not there yet is no mistake; a path that can't be used most likely is one.
+  private func tellFailure(of channel: StatusChannel) {
+    guard let failure = channel.failure, !isFailureTold, channel.mayCreate else { return }
+    isFailureTold = true
+    var text = Text("status target ")
+    text.append(printable: channel.path)
+    text.append(" not used: ")
+    text.append(failure.text)
+    log.warning(text)
   }
 }

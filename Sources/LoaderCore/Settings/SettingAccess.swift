@@ -78,11 +78,10 @@ extension Settings {
 
   public var debug: DebugOutput {
     var result: DebugOutput = []
-    for word in list(.debug, (44, 32), keepingEmpty: false) {
-      word.withBytes { result.formUnion(DebugOutput(word: $0)) }
-    }
+    for word in debugWords { word.withBytes { result.formUnion(DebugOutput(word: $0)) } }
     return result
   }
+  var debugWords: [Path] { list(.debug, (44, 32), keepingEmpty: false) }
 }
 
 /// What LD_DEBUG asks for, in the words of ld.so(8); words that Luci has nothing to say about are passed over.
@@ -129,6 +128,11 @@ public struct DebugOutput: OptionSet, Sendable {
     } else {
       self = []
     }
+  }
+
+  /// Words of ld.so(8), those included that Luci has nothing to say about.
+  static func isKnown(_ word: Bytes) -> Bool {
+    !DebugOutput(word: word).isEmpty || word == Bytes("scopes") || word == Bytes("unused") || word == Bytes("tls")
   }
 }
 

@@ -99,6 +99,17 @@ public struct Settings {
     }
     values[Int(setting.rawValue)] = value
     sources[Int(setting.rawValue)] = source
+    if setting == .debug { warnOfUnknownWords() }
+  }
+
+  /// In the words of glibc's loader.
+  private mutating func warnOfUnknownWords() {
+    for word in debugWords where !word.withBytes(DebugOutput.isKnown) {
+      var text = Text("debug option `")
+      word.withBytes { text.append(printable: $0, limit: 80) }
+      text.append("' unknown; try LD_DEBUG=help")
+      warn(text)
+    }
   }
 
   private mutating func warn(_ text: StaticString, _ bytes: Bytes) { warn(Text(text), bytes) }

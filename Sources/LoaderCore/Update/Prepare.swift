@@ -72,8 +72,11 @@ extension Updater {
   ) -> (verdict: Verdict, missed: [MissedExport]) {
     var used: UsedSymbols?
     var missed: [MissedExport] = []
-    let verdict = Bean.compare(old: old, new: new, countsChangesForCallers: program.settings.checksDependencies) {
-      (name, version) in
+    let copied = UsedSymbols(copiedBy: program.executable)
+    let verdict = Bean.compare(
+      old: old, new: new, countsChangesForCallers: program.settings.checksDependencies,
+      isCopied: copied.isEmpty ? nil : { (name, version) in copied.contains(name, version) }
+    ) { (name, version) in
       if used == nil { used = usedSymbols(of: shared) }
       let isUsed = used?.contains(name, version) ?? true
       missed.append(MissedExport(name: name, version: version, isUsed: isUsed))

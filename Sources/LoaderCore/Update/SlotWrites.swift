@@ -51,6 +51,7 @@ struct SlotWrites {
     for pair in pairs {
       collectInitialPointers(of: pair)
       if !pair.isMigrated { collectOtherPointers(of: pair, program) }
+      collectCopies(of: pair, in: program.executable, program)
     }
   }
 
@@ -180,13 +181,45 @@ struct SlotWrites {
     let binary = pair.binary
     for entry in binary.relocations.entries where binary.regions.kind(of: entry.address) == .state {
       let place = pair.object.bias &+ entry.address
-      let home = pair.object.binding?.home(of: place) ?? place
-      guard home & 7 == 0 else { continue }
-      let value = ProcessMemory.load(UInt64.self, at: home)
-      guard pair.old.contains(value), let match = pair.verdict.newFunction(for: value &- pair.old.bias),
-        expectedFunction(entry, binary) == match.new
-      else { continue }
-      writes.append(Write(slot: home, old: value, value: pair.object.bias &+ match.new, isState: true))
+      considerInitial(entry, of: pair, at: pair.object.binding?.home(of: place) ?? place)
+    }
+  }
+
+  private mutating func considerInitial(
+    _ entry: RelocationIndex.Entry, of pair: NewVersion, at slot: UInt64, in owner: LoadedObject? = nil
+  ) {
+    guard slot & 7 == 0 else { return }
+    let value = ProcessMemory.load(UInt64.self, at: slot)
+    guard pair.old.contains(value), let match = pair.verdict.newFunction(for: value &- pair.old.bias),
+      expectedFunction(entry, pair.binary) == match.new
+    else { return }
+    writes.append(Write(slot: slot, old: value, value: pair.object.bias &+ match.new, isState: true, owner: owner))
+  }
+
+  /// The same in constants that the executable has copied, virtual tables mostly: all versions use its copy. What
+  /// is state has it for a home.
+  private mutating func collectCopies(of pair: NewVersion, in executable: LoadedObject, _ program: Program) {
+    let count = writes.count
+    executable.forEachCopy { (relocation, symbol) in
+      guard let bytes = executable.symbols.name(of: symbol) else { return }
+      let name = SymbolName(bytes)
+      let version = executable.versions.version(of: relocation.symbolIndex)
+      guard program.scope.find(name, version: version, excluding: .executable)?.object === pair.old,
+        let source = pair.object.definition(of: name, version: version)?.symbol,
+        pair.binary.regions.kind(of: source.value) != .state
+      else { return }
+      let relocations = pair.binary.relocations
+      var index = relocations.lowerBound(source.value)
+      while index < relocations.entries.count {
+        let offset = relocations.entries[index].address &- source.value
+        guard offset < min(source.size, symbol.size), min(source.size, symbol.size) &- offset >= 8 else { return }
+        let slot = executable.bias &+ relocation.offset &+ offset
+        considerInitial(relocations.entries[index], of: pair, at: slot, in: executable)
+        index += 1
+      }
+    }
+    if writes.count > count, executable.segments.relro != nil, !protected.contains(where: { $0 === executable }) {
+      protected.append(executable)
     }
   }
 

@@ -29,25 +29,41 @@ struct UsedSymbols {
       collect(from: object)
     }
     for object in program.hostObjects { collect(from: object) }
+    collectCopies(of: program.executable)
+  }
+
+  /// The variables that the executable has taken over by R_X86_64_COPY.
+  init(copiedBy executable: LoadedObject) { collectCopies(of: executable) }
+
+  var isEmpty: Bool { names.isEmpty }
+
+  /// The executable defines such a symbol itself, at its copy.
+  private mutating func collectCopies(of executable: LoadedObject) {
+    executable.forEachCopy { (relocation, symbol) in
+      insert(symbol, at: relocation.symbolIndex, of: executable)
+    }
   }
 
   /// Undefined symbols are not in the hash table: all in front of it are looked at.
   mutating func collect(from object: LoadedObject) {
     let end = object.gnuHash.map { Int($0.firstSymbol) } ?? Int(object.sysvHash?.chainCount ?? 0)
     for index in 1..<max(1, min(end, object.symbols.limit)) {
-      guard let symbol = object.symbols[index], symbol.isUndefined, let name = object.symbols.name(of: symbol) else {
-        continue
-      }
-      var hash = FNV1a()
-      hash.combine(name)
-      names.insert(hash.value)
-      if let version = object.versions.version(of: index) {
-        hash.combine(UInt8(0))
-        hash.combine(version.name)
-        versioned.insert(hash.value)
-      } else {
-        unversioned.insert(hash.value)
-      }
+      guard let symbol = object.symbols[index], symbol.isUndefined else { continue }
+      insert(symbol, at: index, of: object)
+    }
+  }
+
+  private mutating func insert(_ symbol: Symbol, at index: Int, of object: LoadedObject) {
+    guard let name = object.symbols.name(of: symbol) else { return }
+    var hash = FNV1a()
+    hash.combine(name)
+    names.insert(hash.value)
+    if let version = object.versions.version(of: index) {
+      hash.combine(UInt8(0))
+      hash.combine(version.name)
+      versioned.insert(hash.value)
+    } else {
+      unversioned.insert(hash.value)
     }
   }
 
@@ -60,5 +76,16 @@ struct UsedSymbols {
     hash.combine(UInt8(0))
     hash.combine(version)
     return versioned.contains(hash.value)
+  }
+}
+
+extension LoadedObject {
+  /// The object's R_X86_64_COPY relocations, each with its symbol. Only executables have any.
+  func forEachCopy(_ body: (Relocation, Symbol) -> Void) {
+    guard let table = try? RelocationTable(image, dynamic.rela) else { return }
+    for index in 0..<table.count where table[index].type == UInt32(R_X86_64_COPY) {
+      guard let symbol = symbols[table[index].symbolIndex] else { continue }
+      body(table[index], symbol)
+    }
   }
 }
