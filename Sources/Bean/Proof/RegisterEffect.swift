@@ -25,51 +25,21 @@ extension RiskEncoding {
       if let operand, held & 1 << UInt16(operand) != 0 { return .call }
       if let base, held & 1 << UInt16(base) != 0 { return .tested }
       return .holds(instruction.flow == .indirectCall ? held & ~RiskEncoding.callerSaved : held)
-    default: break
+    case .next: break
+    default: return .holds(held)
     }
     if let base, held & 1 << UInt16(base) != 0, !instruction.isNop, !isAddress { return .tested }
-    guard instruction.encoding == .legacy else { return .holds(held) }
-    switch instruction.map {
-    case 0: return oneByte(held)
-    case 1: return twoByte(held)
-    default: return .holds(held)
-    }
-  }
-
-  private func oneByte(_ held: UInt16) -> RegisterEffect {
-    let target = UInt16(1) << UInt16(register)
-    switch instruction.opcode {
-    case 0x85: return operand == register && held & target != 0 ? .tested : .holds(held)
-    case 0x81, 0x83:
-      guard instruction.modRM >> 3 & 7 == 7, let operand, held & 1 << UInt16(operand) != 0 else {
-        return .holds(held)
-      }
-      return .tested
-    case 0x89:
-      guard let operand else { return .holds(held) }
-      let copy = UInt16(1) << UInt16(operand)
-      return .holds(held & target != 0 ? held | copy : held & ~copy)
-    case 0x8b:
-      guard let operand, held & 1 << UInt16(operand) != 0 else { return .holds(held & ~target) }
-      return .holds(held | target)
-    case 0x63, 0x69, 0x6b, 0x8d: return .holds(held & ~target)
-    case 0x29, 0x2b, 0x31, 0x33: return .holds(operand == register ? held & ~target : held)
-    case 0x58...0x5f, 0xb8...0xbf: return .holds(held & ~(1 << UInt16(opcodeRegister)))
-    case 0xc7:
-      guard let operand else { return .holds(held) }
-      return .holds(held & ~(1 << UInt16(operand)))
-    default: return .holds(held)
-    }
-  }
-
-  private func twoByte(_ held: UInt16) -> RegisterEffect {
-    let target = UInt16(1) << UInt16(register)
-    switch instruction.opcode {
-    case 0x40...0x4f:
-      guard let operand, held & 1 << UInt16(operand) != 0 else { return .holds(held) }
-      return .holds(held | target)
-    case 0xaf, 0xb6, 0xb7, 0xbe, 0xbf: return .holds(held & ~target)
-    default: return .holds(held)
+    let changes = FlowEffect(self)
+    let source = instruction.hasModRM ? UInt16(1) << UInt16(register) : 0
+    let other = operand.map { UInt16(1) << UInt16($0) } ?? 0
+    switch (instruction.encoding, instruction.map, instruction.opcode) {
+    case (.legacy, 0, 0x85): return source == other && held & source != 0 ? .tested : .holds(held)
+    case (.legacy, 0, 0x81), (.legacy, 0, 0x83):
+      return instruction.modRM >> 3 & 7 == 7 && held & other != 0 ? .tested : .holds(held & ~changes.changed)
+    case (.legacy, 0, 0x89): return .holds(held & source != 0 ? held | other : held & ~other)
+    case (.legacy, 0, 0x8b): return .holds(held & other != 0 ? held | source : held & ~source)
+    case (.legacy, 1, 0x40...0x4f): return .holds(held & other != 0 ? held | source : held)
+    default: return .holds(held & ~changes.changed)
     }
   }
 }

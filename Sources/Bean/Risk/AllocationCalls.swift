@@ -70,6 +70,24 @@ struct AllocationCalls {
     return nil
   }
 
+  /// What a call by its name takes sizes in.
+  struct Allocator {
+    /// Numbers of arguments; empty: it is no allocator.
+    let sizes: [Int]
+    /// It may hand out parts of something larger.
+    let isPool: Bool
+  }
+
+  /// nil: what is called has no name.
+  func allocator(_ call: FlowSummary.Call) -> Allocator? {
+    var step = RiskStep()
+    step.kind = call.isSlot ? .slotCall : .call
+    step.value = call.target
+    guard call.target != 0, let name = name(of: step) else { return nil }
+    let sizes = AllocationCalls.sizes(name).map { $0 == AllocationCalls.rdi ? 0 : $0 == AllocationCalls.rsi ? 1 : 2 }
+    return Allocator(sizes: sizes, isPool: !sizes.isEmpty && !AllocationCalls.isWhole(name))
+  }
+
   /// The name of what is called: an export or local function, or what a slot is for.
   private func name(of step: RiskStep) -> Bytes? {
     if step.kind == .slotCall { return name(ofSlot: step.value) }

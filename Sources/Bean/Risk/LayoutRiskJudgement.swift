@@ -8,39 +8,39 @@ extension LayoutRisk {
     shifts.sort(by: Shift.isBefore)
     let hasGrown = allocations.contains { $0.new > $0.old }
     let hasShrunk = allocations.contains { $0.new < $0.old }
-    var findings: [LayoutRiskFinding] = []
-    var shifting: Set<Int> = []
-    var highest: UInt64 = 0
+    var groups: [[Shift]] = []
+    var origins: ObjectOrigins?
     var first = 0
     while first < shifts.count {
       var end = first
       while end < shifts.count, shifts[end].distance == shifts[first].distance { end &+= 1 }
-      let group = shifts[first..<end]
-      if isSupported(group, isLikely: shifts[first].distance > 0 ? hasGrown : hasShrunk) {
-        findings.append(finding(group))
-        for shift in group {
-          shifting.insert(shift.function)
-          highest = max(highest, UInt64(shift.old))
-        }
+      let isLikely = shifts[first].distance > 0 ? hasGrown : hasShrunk
+      if isSupported(shifts[first..<end], isLikely: isLikely) {
+        let known = origins ?? newOrigins()
+        origins = known
+        let group = withoutLocals(shifts[first..<end], known)
+        if isSupported(group[...], isLikely: isLikely) { groups.append(group) }
       }
       first = end
     }
+    var findings = groups.map { finding($0[...]) }
     findings.sort {
       $0.functions != $1.functions ? $0.functions > $1.functions : $0.oldValue < $1.oldValue
     }
     let sizes = supportedAllocations(hasShifts: !findings.isEmpty)
-    verdict.shiftedFunctions = shifting.count
+    verdict.shiftedFunctions = Set(groups.joined().map { $0.function }).count
     verdict.changedAllocations = sizes.count
     verdict.riskCount = findings.count &+ sizes.count
-    for size in sizes where !verdict.outgrownSizes.contains(size.old) { verdict.outgrownSizes.append(size.old) }
-    verdict.isRiskOfSizes =
-      sizes.count < LayoutRisk.maximumAllocations && verdict.outgrownSizes.contains { $0 > highest }
-      && !sizes.contains { $0.isPool }
+    if verdict.riskCount > 0 { findObjects(groups, sizes, origins ?? newOrigins(), &verdict) }
     // Both kinds are to be seen where there is not room for all.
     let room = LayoutRisk.maximumFindings
     verdict.risks =
       Array(findings.prefix(max(room / 2, room &- sizes.count)))
       + sizes.prefix(max(room / 2, room &- findings.count)).map { finding($0) }
+  }
+
+  private func newOrigins() -> ObjectOrigins {
+    ObjectOrigins(comparison.old, users: Set(shifts.map { $0.oldFunction }))
   }
 
   /// Shifts of one distance, sorted by function; `isLikely`: an allocation changed in the same direction.
@@ -108,7 +108,7 @@ extension LayoutRisk {
     return result
   }
 
-  private static var maximumAllocations: Int { 256 }
+  static var maximumAllocations: Int { 256 }
 
   private func isSufficient(_ allocation: Allocation) -> Bool {
     guard allocation.old % 4 == 0, allocation.new % 4 == 0 else { return false }

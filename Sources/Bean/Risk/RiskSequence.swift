@@ -67,6 +67,7 @@ extension RiskEncoding {
   func step(at address: UInt64, in range: AddressRange, hasFrame: Bool) -> RiskStep {
     var step = RiskStep()
     step.key = key
+    step.place = Int32(truncatingIfNeeded: start)
     // EVEX scales its short displacements. LEA calculates as well as it takes addresses.
     if let base, base != 4, !(base == 5 && hasFrame), instruction.encoding != .evex,
       !(instruction.map == 0 && instruction.opcode == 0x8d)

@@ -21,6 +21,8 @@ struct RiskStep {
   var value: UInt64 = 0
   /// Of [base + displacement].
   var displacement: Int32 = 0
+  /// Offset in the function.
+  var place: Int32 = 0
   var kind = Kind.plain
   /// The register that a constant goes to.
   var register: UInt8 = 0
@@ -35,12 +37,23 @@ struct RiskEncoding {
   let bytes: Bytes
   /// Of the instruction, in `bytes`.
   let start: Int
+  /// Offset of the ModRM byte in the instruction.
+  let modRMOffset: Int
+  /// The bits that extend base, index and register, REX.B, REX.X and REX.R as they are in REX.
+  private let extensionBits: UInt8
+
+  @inline(__always)
+  init(instruction: Instruction, bytes: Bytes, start: Int) {
+    (self.instruction, self.bytes, self.start) = (instruction, bytes, start)
+    modRMOffset = RiskEncoding.modRMOffset(instruction)
+    extensionBits = RiskEncoding.extensionBits(instruction, bytes, start, opcode: modRMOffset &- 1)
+  }
 
   var hasMemory: Bool { instruction.hasModRM && instruction.modRM < 0xc0 }
   private var hasSIB: Bool { hasMemory && instruction.modRM & 7 == 4 }
 
-  /// Offset of the ModRM byte in the instruction.
-  var modRMOffset: Int {
+  private static func modRMOffset(_ instruction: Instruction) -> Int {
+    let hasSIB = instruction.hasModRM && instruction.modRM < 0xc0 && instruction.modRM & 7 == 4
     let sib = hasSIB ? 1 : 0
     if instruction.displacementSize != 0 { return Int(instruction.displacementOffset) &- 1 &- sib }
     if instruction.immediateSize != 0 { return Int(instruction.immediateOffset) &- 1 &- sib }
@@ -52,9 +65,10 @@ struct RiskEncoding {
   @inline(__always)
   private func byte(_ offset: Int) -> UInt8 { bytes[start &+ offset] }
 
-  /// The bits that extend base, index and register, REX.B, REX.X and REX.R as they are in REX.
-  private var extensionBits: UInt8 {
-    let opcode = modRMOffset &- 1
+  private static func extensionBits(
+    _ instruction: Instruction, _ bytes: Bytes, _ start: Int, opcode: Int
+  ) -> UInt8 {
+    let byte = { (offset: Int) in bytes[start &+ offset] }
     switch instruction.encoding {
     case .legacy:
       let before = opcode &- (instruction.map == 0 ? 0 : instruction.map == 1 ? 1 : 2) &- 1
@@ -66,15 +80,29 @@ struct RiskEncoding {
     }
   }
 
+  /// Without REX, byte operands 4 to 7 are AH, CH, DH and BH. Valid for the first two maps.
+  var hasREX: Bool {
+    let end = instruction.immediateSize != 0 ? Int(instruction.immediateOffset) : Int(instruction.length)
+    let opcode = (instruction.hasModRM ? modRMOffset : end) &- 1
+    let before = opcode &- (instruction.map == 0 ? 0 : 1) &- 1
+    return before >= 0 && byte(before) & 0xf0 == 0x40
+  }
+
+  var hasIndex: Bool { hasSIB && (sib >> 3 & 7 != 4 || extensionBits & 2 != 0) }
+
+  /// The base register of a memory operand, with an index or without.
+  var anyBase: UInt8? {
+    guard hasSIB else { return base }
+    if sib & 7 == 5, instruction.modRM < 0x40 { return nil }
+    return sib & 7 | (extensionBits & 1) << 3
+  }
+
   /// The register that a displacement counts from; nil: there is none, or an index as well: an element of an array.
   var base: UInt8? {
     guard hasMemory, !instruction.isRIPRelative else { return nil }
     let bits = extensionBits
     guard hasSIB else { return instruction.modRM & 7 | (bits & 1) << 3 }
-    let sib = sib
-    if sib >> 3 & 7 != 4 || bits & 2 != 0 { return nil }
-    if sib & 7 == 5, instruction.modRM < 0x40 { return nil }
-    return sib & 7 | (bits & 1) << 3
+    return hasIndex ? nil : anyBase
   }
 
   /// What ModRM.reg names. Valid where the instruction has ModRM.

@@ -61,10 +61,13 @@ public struct Verdict {
   /// Functions that use fields at other displacements, in all findings together.
   public internal(set) var shiftedFunctions = 0
   public internal(set) var changedAllocations = 0
-  /// What the changed allocations asked for in the old version, in bytes: each size once.
-  public internal(set) var outgrownSizes: [UInt64] = []
-  /// All findings are about objects of these sizes: no field that moved lies beyond the largest of them.
+  /// Sizes of the objects that may have another layout, as the old version asks for them, in bytes: each once.
+  public internal(set) var objectSizes: [UInt64] = []
+  /// All findings are about objects of these sizes, each an allocation of its own.
   public internal(set) var isRiskOfSizes = false
+  /// Exports of the old version, one of which has to be called for such an object to be made. nil: that can't be told,
+  /// since it is not known who makes them, or a word of data leads there.
+  public internal(set) var makers: [(name: Bytes, version: Bytes)]?
 
   public init() {}
 

@@ -80,6 +80,7 @@ extension JSONWriter {
       if verdict.riskCount > 0 {
         writer.key("layout_risk")
         writer.text { $0.appendRisks(verdict) }
+        writer.objects(of: verdict)
       }
       writer.key("variables")
       writer.array { (writer) in
@@ -96,6 +97,19 @@ extension JSONWriter {
       }
       writer.field("needs_program_thread", verdict.needsProgramThread)
     }
+  }
+
+  /// What objects of the old layout can be recognised by; null: not known.
+  private mutating func objects(of verdict: Verdict) {
+    key("object_sizes")
+    if verdict.isRiskOfSizes {
+      array { (writer) in for size in verdict.objectSizes { writer.value(Int(clamping: size)) } }
+    } else {
+      null()
+    }
+    key("makers")
+    guard let makers = verdict.makers else { return null() }
+    array { (writer) in for maker in makers { writer.value(maker.name) } }
   }
 
   private mutating func fields(_ counters: Verdict.Counters) {

@@ -104,6 +104,7 @@ extension Program {
       return found.address
     }
     if found.symbol.isTLS { return tlsAddress(of: found.object, offset: found.symbol.value) }
+    entryStubs.noteHandedOut(name)
     if found.symbol.isIFunc { return ForeignCall.word(found.address) }
     return found.symbol.isFunction ? entryAddress(of: found, name: name, version: wanted) : found.address
   }

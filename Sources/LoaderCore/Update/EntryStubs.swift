@@ -27,6 +27,12 @@ public final class EntryStubs {
   private var examined = 0
   /// Stubs of objects that are gone.
   private var unused: [(entry: UInt64, slot: UInt64)] = []
+  /// Names of all that was ever handed out, by a stub or not.
+  private var handedOut: Set<UInt64> = []
+
+  func noteHandedOut(_ name: Bytes) { handedOut.insert(FNV1a.hash(name)) }
+
+  func wasHandedOut(_ name: Bytes) -> Bool { handedOut.contains(FNV1a.hash(name)) }
 
   /// Whether an address of the function other than a stub's is about. Every object is looked through once.
   func isExposed(_ name: Bytes, among objects: [LoadedObject]) -> Bool {

@@ -18,10 +18,12 @@ struct NewVersion {
 
   /// Whoever knows says that structures have the same layout.
   var isLayoutKnown = false
+  /// Nothing in the process makes objects that may have another layout.
+  var hasNoObjects = false
 
   var old: LoadedObject { shared.current }
   /// Objects that old code made may not suit this version.
-  var hasLayoutRisk: Bool { !isLayoutKnown && !verdict.risks.isEmpty }
+  var hasLayoutRisk: Bool { !isLayoutKnown && !hasNoObjects && !verdict.risks.isEmpty }
 }
 
 /// Why an update was not made, in the words of status lines.

@@ -92,6 +92,12 @@ extension Updater {
     return UsedSymbols(program, of: shared)
   }
 
+  private func hasNoObjectsNow(_ verdict: Verdict, of shared: SharedObject) -> Bool {
+    program.lock.lock()
+    defer { program.lock.unlock() }
+    return hasNoObjects(verdict, of: shared)
+  }
+
   /// What would be missed is, or is not, in use as it was when the verdict was made.
   private func holds(_ examination: Examination, for shared: SharedObject) -> Bool {
     if examination.missed.isEmpty { return true }
@@ -129,10 +135,10 @@ extension Updater {
     let isBound = program.settings.binds(verdict)
     guard isBound || verdict.hooksTakeState else { throw UpdateFailure(verdict) }
     let isLayoutKnown = try checkDebugHash(shared, shared.current.binary?.file ?? parsed, parsed) || !isBound
-    if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty, !isLayoutKnown {
-      var detail = Text()
-      detail.appendRisks(verdict)
-      throw UpdateFailure(.incompatible, "layout-risk", detail)
+    if program.settings.refusesLayoutRisks, !verdict.risks.isEmpty, !isLayoutKnown,
+      !hasNoObjectsNow(verdict, of: shared)
+    {
+      throw UpdateFailure.layoutRisk(verdict)
     }
     let givesImages = program.settings.debug.contains(.images)
     if givesImages { VersionImage.keep(shared.current) }
@@ -225,7 +231,7 @@ extension Updater {
         shared: candidate.shared, object: object, verdict: candidate.verdict, oldBinary: candidate.oldBinary,
         binary: candidate.binary, isFresh: true,
         isMigrated: candidate.isMigrated, needsProgramThread: candidate.needsProgramThread,
-        isLayoutKnown: candidate.isLayoutKnown)
+        isLayoutKnown: candidate.isLayoutKnown, hasNoObjects: candidate.hasNoObjects)
     } catch {
       refuse(candidate.shared, error)
       return nil

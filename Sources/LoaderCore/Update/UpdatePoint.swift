@@ -38,7 +38,7 @@ extension Updater {
     let prepared = changed.isEmpty ? [] : prepareAll(changed, nil)
     program.lock.lock()
     defer { program.lock.unlock() }
-    let candidates = waitIfNeeded(prepared)
+    let candidates = waitIfNeeded(withObjectsInUse(prepared))
     let isApplied = stepWaiting(frame: frame)
     return apply(candidates) || isApplied
   }

@@ -55,9 +55,15 @@ public final class Updater {
     program.gates.heapKeep(isBusy ? 1 : 0)
   }
 
+  /// What objects used that are no longer in the process: what they made may have stayed.
+  private(set) var usedByGone = UsedSymbols()
+
   /// Objects that dlclose takes out of the process; under the program's lock.
   func forget(_ gone: [LoadedObject]) {
-    for object in gone { object.identity?.forget() }
+    for object in gone {
+      usedByGone.collect(from: object)
+      object.identity?.forget()
+    }
   }
 
   /// In a forked child, whose helper has to put up watches of its own.
@@ -228,7 +234,7 @@ public final class Updater {
     if candidates.isEmpty { return }
     program.lock.lock()
     defer { program.lock.unlock() }
-    let candidates = waitIfNeeded(candidates)
+    let candidates = waitIfNeeded(withObjectsInUse(candidates))
     if candidates.isEmpty { return }
     if candidates.contains(where: { $0.needsProgramThread }) || program.hasHooks { return gate(candidates) }
     let (ready, gated) = bind(candidates)
@@ -284,6 +290,11 @@ public final class Updater {
         detail.append("; ")
         detail.append(risks.bytes)
         if isQuiet { detail.append("; none was alive") } else { warn(version.shared, risks) }
+      }
+      if version.hasNoObjects {
+        detail.append("; ")
+        detail.appendRisks(version.verdict)
+        detail.append("; nothing in the process makes them")
       }
       report(.updated, version.shared, cause: nil, detail)
     }

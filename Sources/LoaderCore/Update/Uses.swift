@@ -20,6 +20,8 @@ struct UsedSymbols {
   /// Hashes of name and version.
   private var versioned: Set<UInt64> = []
 
+  init() {}
+
   /// nil: by all objects, of any.
   init(_ program: Program, of shared: SharedObject?) {
     if let shared { unversioned = program.entryStubs.names(of: shared) }
@@ -43,7 +45,7 @@ struct UsedSymbols {
   }
 
   /// Undefined symbols are not in the hash table: all in front of it are looked at.
-  private mutating func collect(from object: LoadedObject) {
+  mutating func collect(from object: LoadedObject) {
     let end = object.gnuHash.map { Int($0.firstSymbol) } ?? Int(object.sysvHash?.chainCount ?? 0)
     for index in 1..<max(1, min(end, object.symbols.limit)) {
       guard let symbol = object.symbols[index], symbol.isUndefined else { continue }

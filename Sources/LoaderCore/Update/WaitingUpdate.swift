@@ -41,7 +41,7 @@ final class WaitingUpdate {
     var sizes: [UInt64] = []
     for version in versions where version.hasLayoutRisk {
       guard version.verdict.isRiskOfSizes else { return nil }
-      sizes += version.verdict.outgrownSizes.filter { !sizes.contains($0) }
+      sizes += version.verdict.objectSizes.filter { !sizes.contains($0) }
     }
     guard let objects = HeapObjects(requests: sizes) else { return nil }
     (self.versions, self.objects) = (versions, objects)

@@ -62,6 +62,8 @@ struct Consumer {
   let first: Release
   let files: [String]
   var steps: [Step]
+  /// For the compiler.
+  var flags: [String] = []
 
   init(_ source: String, _ first: Release, _ files: [String], _ steps: Step...) {
     (self.source, self.first, self.files, self.steps) = (source, first, files, steps)

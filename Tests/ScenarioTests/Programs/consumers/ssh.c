@@ -1,4 +1,6 @@
+/* ssh: sessions and keys. With SFTP or SFTP_BY_NAME it could transfer files, too. */
 #include "consumer.h"
+#include <dlfcn.h>
 typedef struct session *ssh_session;
 typedef struct key *ssh_key;
 extern int ssh_init(void);
@@ -13,8 +15,19 @@ extern int ssh_key_cmp(ssh_key, ssh_key, int);
 extern void ssh_key_free(ssh_key);
 extern void ssh_string_free_char(char *);
 
+#ifdef SFTP
+extern void *sftp_new(ssh_session);
+void *(*volatile transfer)(ssh_session) = sftp_new;
+#else
+void *(*volatile transfer)(ssh_session);
+#endif
+
 static int prepare(int argc, char **argv) {
   (void)argc, (void)argv;
+#ifdef SFTP_BY_NAME
+  transfer = (void *(*)(ssh_session))dlsym(RTLD_DEFAULT, "sftp_new");
+  if (!transfer) return 1;
+#endif
   return ssh_init();
 }
 
