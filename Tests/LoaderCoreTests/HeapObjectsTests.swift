@@ -9,9 +9,9 @@ import Testing
   private static let size = 61_048
 
   private func isAlive(_ object: UnsafeMutableRawPointer?) throws -> Bool {
-    let objects = try #require(HeapObjects(requests: [UInt64(Self.size)]))
-    let found = try #require(objects.find(in: FreeSpace.read(), limit: 1000))
-    return found.contains(UInt64(UInt(bitPattern: object)))
+    var objects = try #require(HeapObjects(requests: [UInt64(Self.size)]))
+    let found = try objects.find(in: FreeSpace.read(), limit: 1000)
+    return try #require(found).contains(UInt64(UInt(bitPattern: object)))
   }
 
   /// Large objects leave the heap's lists when they are freed; what comes behind them keeps them from the end. Other
@@ -51,9 +51,48 @@ import Testing
     var objects = try #require(
       HeapObjects(requests: [UInt64(Self.size + 16_000)], others: [UInt64(UInt(bitPattern: object))]))
     let address = UInt64(UInt(bitPattern: object))
-    #expect(try objects.find(in: FreeSpace.read(), limit: 1000)?.contains(address) == false)
+    var found = try objects.find(in: FreeSpace.read(), limit: 1000)
+    #expect(found?.contains(address) == false)
     objects.others = []
-    #expect(try objects.find(in: FreeSpace.read(), limit: 1000)?.contains(address) == true)
+    found = try objects.find(in: FreeSpace.read(), limit: 1000)
+    #expect(found?.contains(address) == true)
+  }
+
+  /// Memory that belongs to something larger now still has the header of an object that was there. As above, other
+  /// tests may change the heap meanwhile.
+  @Test func remains() throws {
+    var isSeen = false
+    for _ in 0..<20 where !isSeen { isSeen = try seesRemains() }
+    #expect(isSeen)
+  }
+
+  private func seesRemains() throws -> Bool {
+    let (before, object) = (malloc(40_000), malloc(Self.size))
+    let behind = malloc(100)
+    defer { free(behind) }
+    #expect(try isAlive(object))
+    free(before)
+    free(object)
+    let larger = malloc(40_000 + Self.size + 8)
+    defer { free(larger) }
+    let size = object?.load(fromByteOffset: -8, as: UInt64.self) ?? 0
+    guard larger == before, size & ~7 == (UInt64(Self.size) + 8 + 15) & ~15 else { return false }
+    return try !isAlive(object)
+  }
+
+  /// A glance at what may have gone.
+  @Test func glance() throws {
+    let objects = try #require(HeapObjects(requests: [UInt64(Self.size)]))
+    let object = malloc(Self.size)
+    let behind = malloc(100)
+    let address = UInt64(UInt(bitPattern: object))
+    #expect(objects.mayBeAlive(address))
+    #expect(!objects.mayBeAlive(address + 16))
+    #expect(!objects.mayBeAlive(0))
+    #expect(!objects.mayBeAlive(0xffff_ffff_ffff_fff0))
+    #expect(!objects.mayBeAlive(UInt64(UInt(bitPattern: behind))))
+    free(object)
+    free(behind)
   }
 }
 
@@ -119,5 +158,41 @@ import Testing
     #expect(sum("x:\t1\nvoluntary_ctxt_switches:\t12\nnonvoluntary_ctxt_switches:\t30\n") == 42)
     #expect(sum("voluntary_ctxt_switches:\t12\n") == nil)
     #expect(sum("") == nil)
+  }
+}
+
+@Suite struct HoldPaceTests {
+  private static let millisecond: UInt64 = 1_000_000
+
+  @Test func never() {
+    var pace = HoldPace(longest: 0, from: 0)
+    #expect(pace.next == nil)
+    let taken = pace.take(now: .max)
+    #expect(taken == nil)
+  }
+
+  /// It begins small, takes no more than a fiftieth of the time, and is tried less often the more often it was in vain.
+  @Test func growsAndGetsRare() throws {
+    var pace = HoldPace(longest: 6 * Self.millisecond, from: 100)
+    let early = pace.take(now: 99)
+    #expect(early == nil)
+    var now: UInt64 = 100
+    var times: [UInt64] = []
+    var distances: [UInt64] = []
+    for _ in 0..<70 {
+      let taken = pace.take(now: now)
+      let time = try #require(taken)
+      let next = try #require(pace.next)
+      #expect(next - now >= 50 * time)
+      let again = pace.take(now: next - 1)
+      #expect(again == nil)
+      times.append(time / Self.millisecond)
+      distances.append((next - now) / time)
+      now = next
+    }
+    #expect(times.prefix(5) == [1, 2, 4, 6, 6])
+    #expect(times.allSatisfy { $0 <= 6 })
+    #expect(distances.prefix(6) == [50, 50, 50, 50, 100, 150])
+    #expect(distances.last == 3000)
   }
 }

@@ -12,12 +12,14 @@ struct LayoutTests {
   }
 
   private func start(
-    _ start: Start, threads: Int, environment: [String: String] = [:], flags: [String] = []
+    _ start: Start, threads: Int, _ arguments: [String] = [], environment: [String: String] = [:],
+    flags: [String] = []
   ) async throws -> RunningProgram {
     _ = try await workspace.library("liblayouts.so", "layouts-lib.c", flags: ["-DVERSION=\"one\""])
     let subject = Subject.compiled(
       in: workspace, "layouts.c", name: "layouts", flags: flags + ["-llayouts", "-pthread"])
-    let program = try await subject.start(start, ["\(threads)"], environment: environment, status: true)
+    let program = try await subject.start(
+      start, ["\(threads)"] + arguments, environment: environment, status: true)
     try await program.wait(for: "version one") { $0.has(version: "one") }
     return program
   }
@@ -34,7 +36,7 @@ struct LayoutTests {
     #expect(program.seen.errors.contains("such objects are alive, and it waits until there are none"))
     #expect(program.seen.versions == ["one"])
     let status = try Luci.run(["status", "\(program.pid)"]).output
-    #expect(status.contains("an update waits for the end of objects of another layout"), "\(status)")
+    #expect(status.contains("an update waits for the end of 1 object of 7216 bytes"), "\(status)")
     try program.send("free it\n")
     try await program.wait(for: "version two") { $0.has(version: "two") }
     #expect(try await program.end() == .exit(0), "\(program.seen)")
@@ -64,6 +66,18 @@ struct LayoutTests {
       try await program.wait(for: "update \(round + 1)") { $0.updates(of: "liblayouts.so") == round + 1 ? true : nil }
     }
     #expect(try await program.end() == .exit(0), "\(program.seen)")
+  }
+
+  /// Somebody always has an object: threads that would make another one wait for those that have one, for a moment.
+  @Test func busyThreads() async throws {
+    let two = try await version("two", ["-DGROWN"])
+    let program = try await start(.direct, threads: 4, ["busy"], environment: ["LD_LAYOUT_HOLD": "1000"])
+    try program.send("free it\n")
+    try await program.wait(for: "the kept object's end") { $0.lines.contains("freed") ? true : nil }
+    try workspace.replace(library, with: two)
+    try await program.wait(for: "version two") { $0.has(version: "two") }
+    #expect(try await program.end() == .exit(0), "\(program.seen)")
+    #expect(program.seen.updates(of: "liblayouts.so") == 1)
   }
 
   /// A newer file takes the place of one that waits.

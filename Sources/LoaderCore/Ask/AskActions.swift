@@ -53,13 +53,13 @@ extension Updater {
   func isPending(_ shared: SharedObject) -> Bool { waitsFor(shared) != nil }
 
   /// What an update of it waits for; nil: there is none.
-  func waitsFor(_ shared: SharedObject) -> StaticString? {
+  func waitsFor(_ shared: SharedObject) -> Text? {
     program.lock.lock()
     defer { program.lock.unlock() }
     guard (waiting?.versions ?? program.gatedUpdate?.versions ?? []).contains(where: { $0.shared === shared }) else {
       return nil
     }
-    return waiting?.obstacle.words ?? "a thread of the program"
+    return waiting?.reason ?? Text("a thread of the program")
   }
 
   /// Bean's verdict about a file against what runs now, in the words of `ld-luci.so --check --json`.

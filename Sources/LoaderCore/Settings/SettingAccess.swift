@@ -47,6 +47,8 @@ extension Settings {
   /// Where debug files are; nil: they are not used.
   public var debugSymbols: Path? { flag(.debugSymbols) ? path(.debugSymbolsRoot) : nil }
   public var refusesLayoutRisks: Bool { value(of: .layoutCheck).number == 1 }
+  /// In milliseconds.
+  public var layoutHold: UInt64 { value(of: .layoutHold).number }
   public var waitsForLayouts: Bool { value(of: .layoutCheck).number == 2 }
   public var debugHashAddress: DebugHashAddress? {
     value(of: .debugHash).text.withUnsafeBytes { DebugHashAddress(Bytes($0)) }

@@ -3,7 +3,7 @@ public enum Setting: UInt8, CaseIterable, Sendable {
   case logLevel, logFile, logFileAppend, logTimeAbsolute
   case statusInfo, earlyStatusInfo, statusFormat
   case dynamicUpdate, dynamicDlupdate, settleTime, useMtime, skipIdentical, forceUpdate, relaxCheck, dependencyCheck
-  case layoutCheck, debugHash, relocateCheck, relocateOutdated, debugSymbols, debugSymbolsRoot, trustFiles
+  case layoutCheck, layoutHold, debugHash, relocateCheck, relocateOutdated, debugSymbols, debugSymbolsRoot, trustFiles
   case detectOutdated, detectOutdatedDelay, retireTime, control
   case libraryPath, libraryConf, preload, exclude, path, bindNow, bindNot, dynamicWeak
   case debug, debugOutput, showArgs, showAuxv, showEnv, traceLoadedObjects
@@ -90,6 +90,10 @@ extension Setting {
     case .layoutCheck:
       SettingRow(
         "LD_LAYOUT_CHECK", .policy, "wait", "what to do where structures seem to have another layout")
+    case .layoutHold:
+      SettingRow(
+        "LD_LAYOUT_HOLD", .number(maximum: 60_000), "20",
+        "milliseconds for which threads may be kept from making objects of an old layout")
     case .debugHash:
       SettingRow(
         "LD_DEBUG_HASH", .address, "", "service that knows from debug information whether types have the same layout")

@@ -40,6 +40,30 @@ struct PageMap {
     return words.map(PageMap.state)
   }
 
+  /// The parts of the range that have memory; all of it where that can't be read. Nobody else's memory is made to
+  /// appear by reading what is not there.
+  func presentParts(of range: AddressRange) -> [AddressRange] {
+    var parts: [AddressRange] = []
+    var start = range.start
+    while start < range.end {
+      let piece = AddressRange(start: start, count: min(range.end - start, PageMap.piece))
+      let states = (try? states(of: piece)) ?? []
+      for index in 0..<Int(piece.count / Segments.pageSize) where states.isEmpty || states[index] != .absent {
+        let page = piece.start + UInt64(index) * Segments.pageSize
+        if let last = parts.last, last.end == page {
+          parts[parts.count - 1] = AddressRange(start: last.start, count: last.count + Segments.pageSize)
+        } else {
+          parts.append(AddressRange(start: page, count: Segments.pageSize))
+        }
+      }
+      start += piece.count
+    }
+    return parts
+  }
+
+  /// 64 KiB of the file.
+  private static var piece: UInt64 { 32 << 20 }
+
   /// Bits 63: present, 62: in swap, 61: of a file or shared (Documentation/admin-guide/mm/pagemap.rst).
   static func state(_ word: UInt64) -> State {
     if word >> 62 == 0 { return .absent }

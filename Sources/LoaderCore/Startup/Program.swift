@@ -110,8 +110,7 @@ public final class Program {
   var lastHelperThread: Int32 = 0
   /// Whether this is the moment for it is being looked at: who comes to a gate waits for the lock.
   var isJudging = false
-  /// Before that time (CLOCK_MONOTONIC, nanoseconds) a gate leads on at once.
-  var nextLook: UInt64 = 0
+  let hold = GateHold()
   /// Where signal handlers return to in the host's code, and memory to look for it; see `prepareForSignals`.
   var restorers: [UInt64] = []
   var stackRoom: SignalFrame.Room?

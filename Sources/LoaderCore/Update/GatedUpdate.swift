@@ -75,6 +75,7 @@ extension Program {
     gatedUpdate = nil
     gateWaits = false
     setSlots(pending.gates, isUp: false)
+    hold.release()
     for gate in pending.gates { gateStubs.decide(gate.index, gate.old) }
   }
 
@@ -109,23 +110,26 @@ extension Program {
 
   /// On a program thread that called a gated function. Does the work if nobody does, and tells where to go on.
   public func passGate(_ index: UInt64, frame: UInt64) -> UInt64 {
-    guard gatedUpdate != nil, isJudging || nextLook == 0 || ClockTime.monotonic() >= nextLook else {
-      return gateStubs.decision(index)
-    }
-    guard takeLockForGate(frame) else { return gateStubs.decision(index) }
-    let errorNumber = host.errorNumber == 0 ? 0 : ForeignCall.word(host.errorNumber)
-    let saved = errorNumber == 0 ? 0 : ProcessMemory.load(Int32.self, at: errorNumber)
-    finishGatedUpdate(frame: frame)
-    if errorNumber != 0 { ProcessMemory.store(saved, at: errorNumber) }
+    if hold.isOn { waitAtGate(index, frame: frame) }
+    guard gatedUpdate != nil, takeLockForGate(frame) else { return gateStubs.decision(index) }
+    keepingErrno { finishGatedUpdate(frame: frame) }
     lock.unlock()
     return gateStubs.decision(index)
+  }
+
+  /// What the body calls of the program's may set errno, which a call of some function must not.
+  func keepingErrno(_ body: () -> Void) {
+    let errorNumber = host.errorNumber == 0 ? 0 : ForeignCall.word(host.errorNumber)
+    let saved = errorNumber == 0 ? 0 : ProcessMemory.load(Int32.self, at: errorNumber)
+    body()
+    if errorNumber != 0 { ProcessMemory.store(saved, at: errorNumber) }
   }
 
   /// Whoever holds the lock may be at this very work, or in a constructor that takes long: old code meanwhile, unless
   /// nobody may enter it now. So in a signal handler, since what it interrupted may be the C library's allocator.
   private func takeLockForGate(_ frame: UInt64) -> Bool {
     if lock.tryLock() {
-      if !lock.isNested, !SignalFrame.mayBeAbove(frame, of: self) { return true }
+      if !lock.isNested, isWorthALook(), !SignalFrame.mayBeAbove(frame, of: self) { return true }
       lock.unlock()
       return false
     }
@@ -135,23 +139,20 @@ extension Program {
     return true
   }
 
+  /// An update that waits for its moment would be looked at in vain by most calls.
+  private func isWorthALook() -> Bool {
+    guard let pending = gatedUpdate else { return false }
+    guard let waiting = pending.waiting else { return true }
+    return waiting.watch.pass(waiting.objects) || waiting.watch.isWeary && !hold.isOn
+  }
+
   /// Under the lock. `frame`: where the calling program thread's frames begin; nil: on the helper.
   func finishGatedUpdate(frame: UInt64?) {
     guard let pending = gatedUpdate, let updater else { return }
     // The helper calls nothing of the program's.
     if frame == nil, hasHooks || pending.versions.contains(where: { $0.needsProgramThread }) { return }
-    if let waiting = pending.waiting {
-      isJudging = true
-      let begin = ClockTime.monotonic()
-      if let obstacle = isQuiet(waiting, frame: frame) {
-        waiting.obstacle = obstacle
-        let end = ClockTime.monotonic()
-        nextLook = end + max(Program.shortestLook, (end - begin) * 20)
-        isJudging = false
-        return
-      }
-    }
     defer { isJudging = false }
+    if let waiting = pending.waiting, !isMoment(waiting, frame) { return }
     do throws(UpdateFailure) {
       if pending.waiting?.isBound != true { try bindGated(pending.versions, updater) }
     } catch {
@@ -168,12 +169,24 @@ extension Program {
     gateWaits = false
     finish(pending.versions)
     for gate in pending.gates { gateStubs.decide(gate.index, gate.new) }
+    hold.release()
     updater.waiting = nil
     updater.reportUpdated(pending.versions, isQuiet: pending.waiting != nil)
   }
 
-  /// A program thread that comes through a gate looks no sooner than so many nanoseconds after another one did.
-  private static var shortestLook: UInt64 { 100_000 }
+  private func isMoment(_ waiting: WaitingUpdate, _ frame: UInt64?) -> Bool {
+    if waiting.watch.isWeary, !hold.isOn {
+      standDown()
+      waiting.rest()
+      return false
+    }
+    let begin = ClockTime.spent()
+    var found: [UInt64] = []
+    guard let obstacle = isQuiet(waiting, frame: frame, &found) else { return true }
+    waiting.note(obstacle, isWhole: false)
+    waiting.watch.pause(cost: ClockTime.spent() - begin, found)
+    return false
+  }
 
   private func bindGated(_ versions: [NewVersion], _ updater: Updater) throws(UpdateFailure) {
     for version in versions { try loadNeeds(of: version) }

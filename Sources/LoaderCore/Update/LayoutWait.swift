@@ -8,7 +8,8 @@ extension Updater {
       return candidates
     }
     let (risky, free) = splitByRisk(candidates)
-    if program.hasKnownHeap, let update = WaitingUpdate(risky) {
+    if program.hasKnownHeap, let update = WaitingUpdate(risky, hold: program.settings.layoutHold) {
+      update.objects.mapsSmall = program.mayMapSmall
       waiting = update
       return free
     }
@@ -28,59 +29,82 @@ extension Updater {
     program.lock.lock()
     defer { program.lock.unlock() }
     guard let update = waiting else { return nil }
-    let begin = ClockTime.monotonic()
-    if begin < update.due { return update.due }
+    if ClockTime.monotonic() < update.due { return update.due }
+    let begin = ClockTime.spent()
+    let found = look(update)
+    guard waiting === update else { return nil }
     if program.gatedUpdate?.waiting === update {
-      // Nobody who came through a gate found the moment.
-      program.standDown()
-      update.postpone(cost: 0)
-    } else if mayBeQuiet(update) {
-      attempt(update)
-    } else {
-      update.postpone(cost: ClockTime.monotonic() - begin)
+      if found.isEmpty, update.isBound { program.finishGatedUpdate(frame: nil) }
+    } else if update.mayAttempt {
+      attempt(update, found)
     }
     guard waiting === update else { return nil }
+    let cost = ClockTime.spent() - begin
+    update.postpone(cost: cost)
+    log(update, cost)
+    holdThreads(update)
     tell(update)
     return update.due
   }
 
-  /// Looks for live objects while the program goes on; only then is it worth while to put up gates.
-  private func mayBeQuiet(_ update: WaitingUpdate) -> Bool {
-    program.lock.unlock()
-    defer { program.lock.lock() }
-    guard let maps = try? FreeSpace.read(), let isFree = program.isFree(update, maps) else {
-      update.obstacle = .notToBeSeen
-      return false
-    }
-    if !isFree { update.obstacle = .objects }
-    return isFree
+  private func log(_ update: WaitingUpdate, _ cost: UInt64) {
+    guard program.log.allows(.debug) else { return }
+    var text = Text("an update waits for ")
+    text.append(update.reason.bytes)
+    text.append("; a look took ")
+    text.append(decimal: cost / 1000)
+    text.append(" us")
+    program.log.debug(text)
   }
 
-  /// Binds to the program as it is now, and puts up the gates. The moment may be there at once, if all threads wait
-  /// for something; else one that comes through a gate may find it.
-  private func attempt(_ update: WaitingUpdate, frame: UInt64? = nil) {
+  /// Looks for live objects while the program goes on.
+  private func look(_ update: WaitingUpdate) -> [UInt64] {
+    program.lock.unlock()
+    defer { program.lock.lock() }
+    var found: [UInt64] = []
+    var obstacle: WaitingUpdate.Obstacle? = .notToBeSeen
+    if let maps = try? FreeSpace.read() {
+      obstacle = program.look(update, maps, limit: WaitingUpdate.countLimit, &found)
+    }
+    update.note(obstacle ?? .threads, isWhole: true)
+    return found
+  }
+
+  /// Where somebody always has an object of the old layout, nobody makes another one for a while.
+  private func holdThreads(_ update: WaitingUpdate) {
+    guard program.gatedUpdate?.waiting === update, let time = update.takeHold() else { return }
+    // Whoever is alone frees what he has himself.
+    guard let threads = try? ThreadList.read(), threads.filter({ $0 != program.helperThread }).count > 1,
+      let maps = try? FreeSpace.read()
+    else { return }
+    program.beginHold(time, maps)
+  }
+
+  /// Binds to the program as it is now, and puts up the gates. The moment may be there at once, if nothing was found
+  /// and all threads wait for something; else one that comes through a gate may find it.
+  private func attempt(_ update: WaitingUpdate, _ found: [UInt64], frame: UInt64? = nil) {
     // The program may have opened or closed objects since they were bound.
     if update.isBound { update.versions = remapAll(update.versions) }
     let needsProgramThread = program.hasHooks || update.versions.contains { $0.needsProgramThread }
     let (ready, gated) = needsProgramThread ? ([], update.versions) : bind(update.versions)
     update.isBound = gated.isEmpty
     update.versions = ready + gated
-    program.nextLook = 0
+    update.watch.begin(found)
     guard !update.versions.isEmpty, program.gate(update.versions, update) else {
       for version in update.versions { version.discard(room) }
       waiting = nil
       return
     }
-    update.due = ClockTime.monotonic() + WaitingUpdate.attempt
-    if update.isBound || frame != nil { program.finishGatedUpdate(frame: frame) }
+    if found.isEmpty, update.isBound || frame != nil { program.finishGatedUpdate(frame: frame) }
   }
 
   /// `__luci_update` on a thread whose frames begin at `frame`: now or at the next call. Under the lock, which is held
   /// once. True: it was made.
   func stepWaiting(frame: UInt64) -> Bool {
     guard let update = waiting else { return false }
-    if mayBeQuiet(update) {
-      attempt(update, frame: frame)
+    let found = look(update)
+    if found.isEmpty, update.mayAttempt {
+      attempt(update, found, frame: frame)
       if program.gatedUpdate?.waiting === update { program.standDown() }
     }
     guard waiting === update else {
@@ -99,7 +123,9 @@ extension Updater {
       detail.appendRisks(version.verdict)
       if !version.verdict.risks.isEmpty { detail.append("; ") }
       switch update.obstacle {
-      case .objects: detail.append("such objects are alive, and it waits until there are none")
+      case .objects:
+        detail.append("such objects are alive, and it waits until there are none: ")
+        detail.append(update.reason.bytes)
       case .threads: detail.append("threads are at work whenever it is looked, and it waits until they rest")
       case .notToBeSeen: detail.append("whether any is alive can't be seen here")
       }

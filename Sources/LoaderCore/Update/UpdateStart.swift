@@ -160,6 +160,11 @@ extension Program {
 
   /// What dlsym hands out for a function.
   func entryAddress(of found: Definition, name: Bytes, version: SymbolVersion?) -> UInt64 {
+    // What leads to it from now on has no gate.
+    if let gatedUpdate, gatedUpdate.waiting != nil, gatedUpdate.versions.contains(where: { $0.old === found.object })
+    {
+      standDown()
+    }
     guard let shared = found.object.identity, updater != nil, !entryStubs.isExposed(name, among: registry.objects)
     else { return found.address }
     return entryStubs.entry(for: found, of: shared, name: name, version: version) ?? found.address

@@ -251,7 +251,6 @@ public final class Updater {
 
   /// The whole batch waits for a program thread.
   private func gate(_ candidates: [NewVersion]) {
-    program.nextLook = 0
     let isConfined = program.isConfined || !ForeignMemory.canBeRead
     if !isConfined, program.gate(candidates) { return }
     for candidate in candidates {

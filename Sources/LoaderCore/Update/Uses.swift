@@ -20,9 +20,12 @@ struct UsedSymbols {
   /// Hashes of name and version.
   private var versioned: Set<UInt64> = []
 
-  init(_ program: Program, of shared: SharedObject) {
-    unversioned = program.entryStubs.names(of: shared)
-    for object in program.registry.objects where object.identity !== shared { collect(from: object) }
+  /// nil: by all objects, of any.
+  init(_ program: Program, of shared: SharedObject?) {
+    if let shared { unversioned = program.entryStubs.names(of: shared) }
+    for object in program.registry.objects where shared == nil || object.identity !== shared {
+      collect(from: object)
+    }
     for object in program.hostObjects { collect(from: object) }
     collectCopies(of: program.executable)
   }

@@ -1,62 +1,112 @@
 import CKernel
 
 /// An update whose objects on the heap have another layout: it waits for a moment when none of them lives, and no
-/// thread is inside the code that makes them (docs/updates.md, "Layouts").
+/// thread is inside the code that makes them (docs/updates.md, "Waiting for the last object").
 ///
-/// The helper looks for live objects from time to time, which costs the program nothing. When there are none, the
-/// slots that lead into the old versions get gates. From then on nobody enters the old code unseen, and whoever first
-/// finds that no thread is inside and still no object lives, helper or program thread, commits.
+/// The slots that lead into the old versions get gates. From then on nobody enters the old code unseen, and whoever
+/// finds that no object lives and no thread is inside, helper or program thread, commits. Gates cost the program's
+/// calls something: where there are many calls, they are taken away from time to time.
 final class WaitingUpdate {
   /// What stood in the way, the last time.
   enum Obstacle: Equatable {
-    case objects
+    /// So many of each size; there may be more.
+    case objects([HeapObjects.Count])
     case threads
     case notToBeSeen
-
-    /// After "an update waits for".
-    var words: StaticString {
-      switch self {
-      case .objects: "the end of objects of another layout"
-      case .threads: "threads that are at work in old code whenever it looks"
-      case .notToBeSeen: "a moment when objects of another layout can be looked for"
-      }
-    }
   }
 
   var versions: [NewVersion]
   /// They are bound to the program as it was at the last attempt.
   var isBound = false
   var objects: HeapObjects
+  var watch = GateWatch()
   /// CLOCK_MONOTONIC, nanoseconds.
   let since = ClockTime.monotonic()
+  /// When the helper looks again.
   var due: UInt64 = 0
-  var obstacle = Obstacle.threads
+  private(set) var obstacle = Obstacle.threads
   var isTold = false
   /// Gates of earlier attempts by their slots: stubs are never given back, but these may serve again.
   var gates: [UInt64: UInt64] = [:]
   private var interval: UInt64 = 10_000_000
+  /// Until then no gates are put up.
+  private var restEnd: UInt64 = 0
+  private var rests: UInt64 = 0
+  private var pace: HoldPace
 
   private static var longestInterval: UInt64 { 2_000_000_000 }
-  /// Gates cost the program's calls something: they stay up so long.
-  static var attempt: UInt64 { 50_000_000 }
-  /// Waiting so long is worth a line.
+  /// Waiting so long is worth a line, and that threads wait as well.
   static var patience: UInt64 { 1_000_000_000 }
 
-  init?(_ versions: [NewVersion]) {
+  /// `hold`: the longest time in milliseconds for which threads may be kept waiting.
+  init?(_ versions: [NewVersion], hold: UInt64) {
     var sizes: [UInt64] = []
     for version in versions where version.hasLayoutRisk {
       guard version.verdict.isRiskOfSizes else { return nil }
-      sizes += version.verdict.outgrownSizes
+      sizes += version.verdict.outgrownSizes.filter { !sizes.contains($0) }
     }
     guard let objects = HeapObjects(requests: sizes) else { return nil }
     (self.versions, self.objects) = (versions, objects)
+    pace = HoldPace(longest: hold * 1_000_000, from: since + WaitingUpdate.patience)
   }
 
-  /// The next attempt, later from time to time; `cost`: nanoseconds that the last look took.
+  /// The next look, later from time to time; `cost`: nanoseconds that the last one took.
   func postpone(cost: UInt64) {
-    due = ClockTime.monotonic() + max(interval, cost * 50)
+    let now = ClockTime.monotonic()
+    due = now + max(interval, cost * 50)
     interval = min(interval * 2, WaitingUpdate.longestInterval)
+    if restEnd > now { due = min(due, restEnd) }
+    if let hold = pace.next { due = min(due, max(hold, now + cost * 50)) }
   }
+
+  /// Gates were taken away since many calls came through.
+  func rest() {
+    rests += 1
+    restEnd = ClockTime.monotonic() + watch.rest * min(rests, WaitingUpdate.longestRest)
+  }
+
+  private static var longestRest: UInt64 { 10 }
+
+  /// Gates may be put up: objects may come and go.
+  var mayAttempt: Bool {
+    let now = ClockTime.monotonic()
+    return obstacle != .notToBeSeen && (now >= restEnd || pace.next.map { now >= $0 } == true)
+  }
+
+  /// For how many nanoseconds threads are to be kept waiting now; nil: not now.
+  func takeHold() -> UInt64? { obstacle == .notToBeSeen ? nil : pace.take() }
+
+  /// What stood in the way. Several objects tell more than the first ones that were found.
+  func note(_ obstacle: Obstacle, isWhole: Bool) {
+    if !isWhole, case .objects = obstacle, case .objects = self.obstacle { return }
+    self.obstacle = obstacle
+  }
+
+  /// Whether objects of the old layouts may be made by what this function of an old version calls.
+  func leadsToMaker(_ function: UInt64) -> Bool { true }
+
+  /// What it waits for.
+  var reason: Text {
+    switch obstacle {
+    case .threads: return Text("threads that are at work in old code whenever it looks")
+    case .notToBeSeen: return Text("a moment when objects of another layout can be looked for")
+    case .objects(let counts):
+      if counts.isEmpty { return Text("the end of objects of another layout") }
+      var text = Text("the end of ")
+      for (index, count) in counts.enumerated() {
+        if index > 0 { text.append(index + 1 == counts.count ? " and " : ", ") }
+        text.append(decimal: count.count)
+        text.append(count.count == 1 ? " object of " : " objects of ")
+        text.append(decimal: count.request)
+        text.append(" bytes")
+      }
+      if counts.reduce(0, { $0 + $1.count }) >= WaitingUpdate.countLimit { text.append(", or more") }
+      return text
+    }
+  }
+
+  /// More objects are not counted.
+  static var countLimit: UInt64 { 100 }
 
   /// The text of everything that may make objects of the old layouts.
   var texts: [CodeRange] {
@@ -74,10 +124,22 @@ final class WaitingUpdate {
 }
 
 extension Program {
-  /// Whether this is the moment. Under the lock, with gates up. `frame`: where the calling thread's frames begin;
-  /// nil: on the helper. Other threads that come to a gate wait for the lock, which is why the look is short.
-  func isQuiet(_ waiting: WaitingUpdate, frame: UInt64?) -> WaitingUpdate.Obstacle? {
-    guard let maps = try? FreeSpace.read(), let threads = try? ThreadList.read() else { return .notToBeSeen }
+  /// Whether this is the moment; nil: it is. Under the lock, with gates up. `frame`: where the calling thread's frames
+  /// begin; nil: on the helper. Others that come to a gate wait while it is judged, which is why that comes last, and
+  /// is short.
+  func isQuiet(_ waiting: WaitingUpdate, frame: UInt64?, _ found: inout [UInt64]) -> WaitingUpdate.Obstacle? {
+    guard let maps = try? FreeSpace.read() else { return .notToBeSeen }
+    if !hold.isOn, let obstacle = look(waiting, maps, limit: 4, &found) { return obstacle }
+    isJudging = true
+    if let obstacle = survey(waiting, maps, frame) { return obstacle }
+    return look(waiting, maps, limit: 4, &found)
+  }
+
+  /// Whether some thread is inside the old code.
+  private func survey(
+    _ waiting: WaitingUpdate, _ maps: [FreeSpace.Occupied], _ frame: UInt64?
+  ) -> WaitingUpdate.Obstacle? {
+    guard let threads = try? ThreadList.read() else { return .notToBeSeen }
     let survey = ThreadSurvey(waiting.texts, restorers: restorers, maps: maps)
     if let frame, survey.position(stack: frame) != .outside { return .threads }
     let own = Int32(truncatingIfNeeded: Process.thread)
@@ -95,18 +157,21 @@ extension Program {
       unknown = remaining
       if !unknown.isEmpty, ClockTime.monotonic() > end { return .threads }
     }
-    guard let isFree = isFree(waiting, maps) else { return .notToBeSeen }
-    return isFree ? nil : .objects
+    return nil
   }
 
   /// Threads that run come to a gate, or to a system call, within this time (1 ms), or it is not the moment.
   private static var parkingTime: UInt64 { 1_000_000 }
 
-  /// Whether no object of the old layouts lives; nil where that can't be told.
-  func isFree(_ waiting: WaitingUpdate, _ maps: [FreeSpace.Occupied]) -> Bool? {
+  /// Objects of the old layouts that live, as far as there are no more than `limit`; nil: none.
+  func look(
+    _ waiting: WaitingUpdate, _ maps: [FreeSpace.Occupied], limit: UInt64, _ found: inout [UInt64]
+  ) -> WaitingUpdate.Obstacle? {
     waiting.objects.others = streamBuffers()
     waiting.objects.own = ownHeap()
-    return waiting.objects.find(in: maps)?.isEmpty
+    guard let objects = waiting.objects.find(in: maps, limit: Int(limit)) else { return .notToBeSeen }
+    found = objects
+    return found.isEmpty ? nil : .objects(waiting.objects.counts(of: found))
   }
 
   private func ownHeap() -> [AddressRange] {
@@ -133,6 +198,13 @@ extension Program {
       result.append(buffer)
     }
     return result
+  }
+
+  /// mallopt(3) and the tunables of the same meaning tell the allocator which objects it maps one by one, and how
+  /// large heaps are.
+  var mayMapSmall: Bool {
+    programStack.environmentValue("GLIBC_TUNABLES") != nil
+      || UsedSymbols(self, of: nil).contains(Bytes("mallopt"), Bytes(""))
   }
 
   /// The heap is glibc's: its malloc is the one that the program calls.

@@ -1,6 +1,6 @@
-/* layouts THREADS: threads that make an object with liblayouts, look at it and free it, again and again; the first
+/* layouts THREADS [busy]: threads that make an object with liblayouts, look at it and free it, again and again; the first
    thread keeps one until a line comes, and makes others from then on. Ends with standard input; with 1 as soon as an
-   object's sum is wrong. */
+   object's sum is wrong. With "busy" each thread has an object at any time, but for the moment between two of them. */
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -33,6 +33,11 @@ static void use(unsigned long value, unsigned microseconds) {
   record_free(record);
 }
 
+static void *run_busily(void *argument) {
+  for (unsigned long i = (size_t)argument; !ended; i++) use(i, 2000 + i % 500);
+  return NULL;
+}
+
 static void *run(void *argument) {
   for (unsigned long i = (size_t)argument; !ended; i++) {
     use(i, i % 50);
@@ -48,7 +53,8 @@ int main(int argc, char **argv) {
   struct pollfd input = {0, POLLIN, 0};
   setvbuf(stdout, NULL, _IOLBF, 0);
   struct record *kept = record_new(42);
-  for (int i = 0; i < threads; i++) pthread_create(&workers[i], NULL, run, (void *)(size_t)(i * 1000));
+  for (int i = 0; i < threads; i++)
+    pthread_create(&workers[i], NULL, argc > 2 ? run_busily : run, (void *)(size_t)(i * 1000));
   for (;;) {
     if (poll(&input, 1, 5) > 0) {
       if (read(0, text, sizeof text) <= 0) break;
