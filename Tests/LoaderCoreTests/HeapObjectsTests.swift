@@ -58,28 +58,6 @@ import Testing
     #expect(found?.contains(address) == true)
   }
 
-  /// Memory that belongs to something larger now still has the header of an object that was there. As above, other
-  /// tests may change the heap meanwhile.
-  @Test func remains() throws {
-    var isSeen = false
-    for _ in 0..<20 where !isSeen { isSeen = try seesRemains() }
-    #expect(isSeen)
-  }
-
-  private func seesRemains() throws -> Bool {
-    let (before, object) = (malloc(40_000), malloc(Self.size))
-    let behind = malloc(100)
-    defer { free(behind) }
-    #expect(try isAlive(object))
-    free(before)
-    free(object)
-    let larger = malloc(40_000 + Self.size + 8)
-    defer { free(larger) }
-    let size = object?.load(fromByteOffset: -8, as: UInt64.self) ?? 0
-    guard larger == before, size & ~7 == (UInt64(Self.size) + 8 + 15) & ~15 else { return false }
-    return try !isAlive(object)
-  }
-
   /// A glance at what may have gone.
   @Test func glance() throws {
     let objects = try #require(HeapObjects(requests: [UInt64(Self.size)]))
@@ -158,6 +136,94 @@ import Testing
     #expect(sum("x:\t1\nvoluntary_ctxt_switches:\t12\nnonvoluntary_ctxt_switches:\t30\n") == 42)
     #expect(sum("voluntary_ctxt_switches:\t12\n") == nil)
     #expect(sum("") == nil)
+  }
+}
+
+/// On memory that looks like a heap.
+@Suite struct HeapWalkTests {
+  private static let size: UInt64 = 64 << 10
+  private let memory: AddressRange
+  private let window: HeapWindow
+  private var sizes = ChunkSizes()
+
+  init() throws {
+    memory = AddressRange(start: try Mapping.anonymous(Self.size, .readWrite), count: Self.size)
+    window = try #require(HeapWindow())
+    sizes.insert(0x1500)
+  }
+
+  /// Headers from the start on: a size with flags and how much further on the next one is. The rest is the top.
+  private func write(_ chunks: [UInt64], from offset: UInt64 = 0) {
+    var place = memory.start + offset
+    for chunk in chunks {
+      ProcessMemory.store(chunk, at: place + 8)
+      place += chunk & ~7
+    }
+    if place < memory.end { ProcessMemory.store((memory.end - place) | 1, at: place + 8) }
+  }
+
+  private func objects(isMain: Bool = true, limit: Int = 10) throws -> (found: [UInt64]?, endsWithTop: Bool) {
+    var walk = try #require(HeapWalk(memory, isMain: isMain, window))
+    let found = walk.objects(of: sizes, limit: limit) { _ in true }
+    return (found?.map { $0 - memory.start }, walk.endsWithTop)
+  }
+
+  @Test func chunks() throws {
+    write([0x291, 0x1501, 0x41, 0x1501, 0x31, 0x1501])
+    let result = try objects()
+    #expect(result.found == [0x2a0, 0x17e0, 0x2d10])
+    #expect(result.endsWithTop)
+    #expect(try objects(limit: 2).found == [0x2a0, 0x17e0])
+    // The one behind says that it is free.
+    ProcessMemory.store(0x40, at: memory.start + 0x290 + 0x1500 + 8)
+    #expect(try objects().found == [0x17e0, 0x2d10])
+  }
+
+  /// What an object that is gone has left inside of a larger one.
+  @Test func remains() throws {
+    write([0x291, 0x8001])
+    ProcessMemory.store(UInt64(0x1501), at: memory.start + 0x1000 + 8)
+    ProcessMemory.store(UInt64(0x41), at: memory.start + 0x2500 + 8)
+    #expect(try objects().found == [])
+    let maps = [FreeSpace.Occupied(range: memory, isHeap: false, isStack: false, isPlain: true)]
+    var others = try #require(HeapObjects(requests: [0x14f8]))
+    others.mapsSmall = true
+    #expect(others.find(in: maps, limit: 10) == [memory.start + 0x1010], "where there is no heap, it may be one")
+  }
+
+  @Test(arguments: [0, 8, 0x27, 0x1_0000, 0xffff_ffff_ffff_fff1] as [UInt64])
+  func noHeap(header: UInt64) throws {
+    write([0x291, 0x1501])
+    ProcessMemory.store(header, at: memory.start + 0x290 + 0x1500 + 8)
+    #expect(try objects().found == nil)
+  }
+
+  /// Two small chunks end a heap that goes on elsewhere.
+  @Test func fencePosts() throws {
+    write([0x291, 0x1501, (Self.size - 0x290 - 0x1500 - 0x20) | 1, 0x11, 0x11])
+    let result = try objects()
+    #expect(result.found == [0x2a0])
+    #expect(!result.endsWithTop)
+  }
+
+  /// `struct heap_info` in front, at an address that heaps have.
+  @Test func otherArena() throws {
+    #expect(HeapWalk(memory, isMain: false, window) == nil)
+    let room = try Mapping.anonymous(128 << 20, .readWrite)
+    defer { Mapping.unmap(room, 128 << 20) }
+    let start = (room + (64 << 20) - 1) & ~((64 << 20) - 1)
+    let range = AddressRange(start: start, count: 0x1_0000)
+    #expect(HeapWalk(range, isMain: false, window) == nil)
+    ProcessMemory.store(start + 0x30, at: start)
+    ProcessMemory.store(UInt64(0x1_0000), at: start + 16)
+    var place = start + 0x8c0
+    for chunk in [0x295, 0x1505, 0x1_0000 - 0x8c0 - 0x290 - 0x1500 + 5] as [UInt64] {
+      ProcessMemory.store(chunk, at: place + 8)
+      place += chunk & ~7
+    }
+    var walk = try #require(HeapWalk(range, isMain: false, window))
+    let found = walk.objects(of: sizes, limit: 10) { _ in true }
+    #expect(found == [start + 0x8c0 + 0x290 + 16])
   }
 }
 

@@ -17,8 +17,8 @@ import Testing
     let stubs = GateStubs()
     var indices: [UInt64] = []
     // More than one page of them.
-    for _ in 0..<GateStubs.stubsPerPage + 3 {
-      indices.append(try #require(stubs.make(for: Self.address(Self.one), gate: Self.address(Self.two))))
+    for slot in 0..<GateStubs.stubsPerPage + 3 {
+      indices.append(try #require(stubs.open(slot, Self.address(Self.one), gate: Self.address(Self.two))))
     }
     #expect(indices == (0..<UInt64(indices.count)).map { $0 })
     for index in [indices[0], indices[127], indices[128], indices[130]] {
@@ -31,6 +31,36 @@ import Testing
     #expect(Set(indices.map { stubs.entry($0) }).count == indices.count)
   }
 
+  /// A word that holds a stub's address leads to what the stub leads to; anything else to itself.
+  @Test func targets() throws {
+    let stubs = GateStubs()
+    let (one, two) = (Self.address(Self.one), Self.address(Self.two))
+    #expect(stubs.target(of: one) == one)
+    for slot in 0..<UInt64(200) { _ = try #require(stubs.open(slot, one, gate: two)) }
+    let entry = stubs.entry(150)
+    #expect(stubs.target(of: entry) == one)
+    stubs.decide(150, two)
+    #expect(stubs.target(of: entry) == two)
+    #expect(stubs.target(of: entry + 6) == entry + 6)
+    #expect(stubs.target(of: stubs.entry(199) + GateStubs.stubSize) == stubs.entry(199) + GateStubs.stubSize)
+    #expect(stubs.target(of: 0) == 0)
+  }
+
+  /// A slot has the same stub again as long as that leads to where the slot does: somebody may have its address.
+  @Test func sameSlotAgain() throws {
+    let stubs = GateStubs()
+    let (one, two) = (Self.address(Self.one), Self.address(Self.two))
+    let first = try #require(stubs.open(8, one, gate: one))
+    stubs.decide(first, two)
+    #expect(stubs.open(8, two, gate: one) == first)
+    #expect(stubs.decision(first) == two)
+    stubs.decide(first, one)
+    let other = try #require(stubs.open(8, two, gate: one))
+    #expect(other != first)
+    #expect(stubs.decision(first) == one && stubs.decision(other) == two)
+    #expect(stubs.open(8, two, gate: one) == other)
+  }
+
   /// An undecided stub pushes its index and goes to the gate: ret there would take the index for an address, so the
   /// gate of this test pops it into the result.
   @Test func gateStubPushesItsIndex() throws {
@@ -40,7 +70,7 @@ import Testing
     try Mapping.protect(page, 4096, [.read, .execute])
     let stubs = GateStubs()
     for expected in 0..<UInt64(130) {
-      let index = try #require(stubs.make(for: Self.address(Self.one), gate: page))
+      let index = try #require(stubs.open(expected * 8, Self.address(Self.one), gate: page))
       #expect(index == expected)
       #expect(ForeignCall.word(stubs.entry(index)) == expected)
     }

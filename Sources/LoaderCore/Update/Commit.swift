@@ -9,8 +9,11 @@ extension Program {
       known + pairs.map { $0.object }.filter { object in !known.contains { $0 === object } })
     publishLinkMaps()
     for object in changes.protected { setRELROWritable(object, true) }
-    for write in changes.writes { write.store(write.value, insteadOf: write.old) }
-    for pair in pairs { entryStubs.follow(pair) }
+    for write in changes.writes { write.store(gateStubs) }
+    for pair in pairs {
+      entryStubs.follow(pair)
+      gateStubs.follow(pair)
+    }
     for object in changes.protected { setRELROWritable(object, false) }
     for pair in pairs {
       let old = pair.old

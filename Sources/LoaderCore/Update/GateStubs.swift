@@ -1,7 +1,8 @@
 /// Stubs that stand before functions while an update waits for a program thread.
 ///
 /// A stub is a jump through a word, which at first leads on into the stub, to the gate; later straight to the function
-/// that was decided on. Stubs are never used twice: a thread may be inside one at any time.
+/// that was decided on. Stubs are never given back, since a thread may be inside one at any time, and the program may keep
+/// the address that it has read from a slot. The same slot gets the same one again, if it leads there still.
 final class GateStubs {
   private var pages: [UInt64] = []
   private(set) var count: UInt64 = 0
@@ -9,8 +10,21 @@ final class GateStubs {
   static var stubSize: UInt64 { 32 }
   static var stubsPerPage: UInt64 { Segments.pageSize / stubSize }
 
-  /// Puts up a stub for `function`; returns its index, or nil without memory.
-  func make(for function: UInt64, gate: UInt64) -> UInt64? {
+  private var bySlot: [UInt64: UInt64] = [:]
+
+  /// The index of the stub for a slot that leads to `function`, which leads to the gate from now on; nil without memory.
+  func open(_ slot: UInt64, _ function: UInt64, gate: UInt64) -> UInt64? {
+    if let index = bySlot[slot], decision(index) == function {
+      ProcessMemory.store(function, at: originalSlot(index))
+      ProcessMemory.storeAtomically(entry(index) + 6, at: decisionSlot(index))
+      return index
+    }
+    let index = make(for: function, gate: gate)
+    if let index { bySlot[slot] = index }
+    return index
+  }
+
+  private func make(for function: UInt64, gate: UInt64) -> UInt64? {
     if count == UInt64(pages.count) * GateStubs.stubsPerPage {
       guard let page = GateStubs.makePage(firstIndex: count, gate: gate) else { return nil }
       pages.append(page)
@@ -44,9 +58,24 @@ final class GateStubs {
     ProcessMemory.storeAtomically(function, at: decisionSlot(index))
   }
 
-  /// The stub leads to the gate again.
-  func reopen(_ index: UInt64) {
-    ProcessMemory.storeAtomically(entry(index) + 6, at: decisionSlot(index))
+  /// Where a word leads to that holds `address`: a stub's address leads to what calls of the stub go on with.
+  func target(of address: UInt64) -> UInt64 {
+    for (number, page) in pages.enumerated() where address >= page && address - page < Segments.pageSize {
+      let index = UInt64(number) * GateStubs.stubsPerPage + (address - page) / GateStubs.stubSize
+      return index < count && entry(index) == address ? decision(index) : address
+    }
+    return address
+  }
+
+  /// Stubs that were decided on earlier: somebody may have kept their addresses, or wait at a gate.
+  func follow(_ pair: NewVersion) {
+    for index in 0..<count {
+      let function = ProcessMemory.load(UInt64.self, at: decisionSlot(index))
+      guard pair.old.contains(function), let match = pair.verdict.newFunction(for: function &- pair.old.bias) else {
+        continue
+      }
+      decide(index, pair.object.bias &+ match.new)
+    }
   }
 
   private static func makePage(firstIndex: UInt64, gate: UInt64) -> UInt64? {

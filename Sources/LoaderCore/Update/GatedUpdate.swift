@@ -17,6 +17,8 @@ final class GatedUpdate {
 
   let versions: [NewVersion]
   private(set) var gates: [Gate]
+  /// It can't be taken back any more.
+  fileprivate(set) var isBeingMade = false
   /// It waits for a moment when no object of the old layout lives.
   let waiting: WaitingUpdate?
 
@@ -39,9 +41,10 @@ extension Program {
     if chosen.isEmpty { chosen = changes.writes.filter { $0.isSymbolic } }
     // Nobody may come in unseen, be it through a table of functions.
     if waiting != nil { chosen = changes.writes.filter { $0.isFunction } }
+    let entry = self.gates.gateEntry()
     var gates: [GatedUpdate.Gate] = []
     for write in chosen {
-      guard let index = gateIndex(write.slot, write.old, waiting) else { return false }
+      guard let index = gateStubs.open(write.slot, write.old, gate: entry) else { return false }
       // Who has read a pointer that becomes null is on its way to the old function.
       let new = write.value == 0 ? write.old : write.value
       gates.append(
@@ -49,7 +52,7 @@ extension Program {
           index: index, slot: write.slot, old: write.old, new: new, isState: write.isState, owner: write.owner))
     }
     for (slot, old, new) in versions.flatMap({ entryStubs.words(of: $0) }) {
-      guard let index = gateIndex(slot, old, waiting) else { return false }
+      guard let index = gateStubs.open(slot, old, gate: entry) else { return false }
       gates.append(.init(index: index, slot: slot, old: old, new: new, owner: nil))
     }
     guard !gates.isEmpty || waiting != nil else { return false }
@@ -59,19 +62,9 @@ extension Program {
     return true
   }
 
-  private func gateIndex(_ slot: UInt64, _ function: UInt64, _ waiting: WaitingUpdate?) -> UInt64? {
-    if let index = waiting?.gates[slot], gateStubs.original(index) == function {
-      gateStubs.reopen(index)
-      return index
-    }
-    let index = gateStubs.make(for: function, gate: gates.gateEntry())
-    if let waiting, let index { waiting.gates[slot] = index }
-    return index
-  }
-
   /// Takes the gates away: calls go on with the old code, and the update may be tried again.
   func standDown() {
-    guard let pending = gatedUpdate else { return }
+    guard let pending = gatedUpdate, !pending.isBeingMade else { return }
     gatedUpdate = nil
     gateWaits = false
     setSlots(pending.gates, isUp: false)
@@ -98,9 +91,10 @@ extension Program {
     for owner in owners { setRELROWritable(owner, true) }
     for gate in gates {
       let entry = gateStubs.entry(gate.index)
-      let (before, after) = isUp ? (gate.old, entry) : (entry, gate.old)
+      let after = isUp ? entry : gate.old
       if gate.isState {
-        ProcessMemory.exchange(before, by: after, at: gate.slot)
+        let held = ProcessMemory.loadAtomically(at: gate.slot)
+        if gateStubs.target(of: held) == gate.old { ProcessMemory.exchange(held, by: after, at: gate.slot) }
       } else {
         ProcessMemory.storeAtomically(after, at: gate.slot)
       }
@@ -148,11 +142,9 @@ extension Program {
 
   /// Under the lock. `frame`: where the calling program thread's frames begin; nil: on the helper.
   func finishGatedUpdate(frame: UInt64?) {
-    guard let pending = gatedUpdate, let updater else { return }
+    guard let pending = gatedUpdate, !pending.isBeingMade, let updater else { return }
     // The helper calls nothing of the program's.
     if frame == nil, hasHooks || pending.versions.contains(where: { $0.needsProgramThread }) { return }
-    defer { isJudging = false }
-    if let waiting = pending.waiting, !isMoment(waiting, frame) { return }
     do throws(UpdateFailure) {
       if pending.waiting?.isBound != true { try bindGated(pending.versions, updater) }
     } catch {
@@ -163,12 +155,17 @@ extension Program {
       withdrawGate()
       return
     }
-    gatedUpdate = nil
-    // The slots hold gates at the moment: the old values tell what has to change.
-    setSlots(pending.gates, isUp: false)
-    gateWaits = false
+    pending.waiting?.isBound = true
+    // Libraries that were brought in have slots without gates: the next time, when they are there.
+    if pending.waiting != nil, gatedUpdate !== pending { return }
+    defer { isJudging = false }
+    if let waiting = pending.waiting, !isMoment(waiting, frame) { return }
+    // Gates are up until their slots lead to the new version: nobody enters the old one in between.
+    pending.isBeingMade = true
     finish(pending.versions)
     for gate in pending.gates { gateStubs.decide(gate.index, gate.new) }
+    gatedUpdate = nil
+    gateWaits = false
     hold.release()
     updater.waiting = nil
     updater.reportUpdated(pending.versions, isQuiet: pending.waiting != nil)

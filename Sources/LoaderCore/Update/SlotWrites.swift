@@ -5,7 +5,7 @@ import CKernel
 struct SlotWrites {
   struct Write {
     let slot: UInt64
-    /// What it holds, and what it will.
+    /// The address that it leads to, and the one that it will.
     let old: UInt64
     let value: UInt64
     /// Bound by the symbol of a function; of these, R_X86_64_JUMP_SLOT: code only calls through it.
@@ -18,9 +18,11 @@ struct SlotWrites {
     /// Whose relocation it is.
     var owner: LoadedObject?
 
-    func store(_ value: UInt64, insteadOf expected: UInt64) {
+    /// A word of state may hold something else by now, which stays.
+    func store(_ stubs: GateStubs) {
       if isState {
-        ProcessMemory.exchange(expected, by: value, at: slot)
+        let held = ProcessMemory.loadAtomically(at: slot)
+        if stubs.target(of: held) == old { ProcessMemory.exchange(held, by: value, at: slot) }
       } else {
         ProcessMemory.storeAtomically(value, at: slot)
       }
@@ -39,12 +41,14 @@ struct SlotWrites {
   private var isOwnVersion = false
   /// Where symbols are looked up whose pointers the program has changed; nil: those stay.
   private let scope: Scope?
+  private let gateStubs: GateStubs
 
   init(_ program: Program, _ pairs: [NewVersion]) {
     self.pairs = pairs
     ranges = pairs.map { $0.old.memoryRange }
     bringsState = pairs.contains { $0.isMigrated }
     scope = program.settings.keepsChangedPointers ? nil : program.scope
+    gateStubs = program.gateStubs
     let followsAll = program.settings.relocatesOutdated
     for object in program.registry.objects where followsAll || isCurrent(object) { collect(from: object) }
     for object in program.hostObjects { collect(from: object) }
@@ -53,6 +57,12 @@ struct SlotWrites {
       if !pair.isMigrated { collectOtherPointers(of: pair, program) }
       collectCopies(of: pair, in: program.executable, program)
     }
+  }
+
+  /// Where a word leads to: behind a gate that it may lead to at the moment.
+  private func target(of slot: UInt64) -> UInt64 {
+    let value = ProcessMemory.load(UInt64.self, at: slot)
+    return gateStubs.target(of: value)
   }
 
   /// Versions that are being replaced are outdated by then.
@@ -100,7 +110,7 @@ struct SlotWrites {
     let place = object.bias &+ offset
     // State of a newer version is at its home; its own copy may not even be readable.
     if let binding = object.binding, binding.home(of: place) != place { return nil }
-    return (place, ProcessMemory.load(UInt64.self, at: place))
+    return (place, target(of: place))
   }
 
   /// A symbolic slot follows by name, if it still holds what binding put there.
@@ -189,7 +199,7 @@ struct SlotWrites {
     _ entry: RelocationIndex.Entry, of pair: NewVersion, at slot: UInt64, in owner: LoadedObject? = nil
   ) {
     guard slot & 7 == 0 else { return }
-    let value = ProcessMemory.load(UInt64.self, at: slot)
+    let value = target(of: slot)
     guard pair.old.contains(value), let match = pair.verdict.newFunction(for: value &- pair.old.bias),
       expectedFunction(entry, pair.binary) == match.new
     else { return }
@@ -235,7 +245,7 @@ struct SlotWrites {
         let value = initialValue(
           pair.binary, pair.binary.relocations.entry(at: pointer.new), of: pair.object, program)
       else { continue }
-      let found = ProcessMemory.load(UInt64.self, at: home)
+      let found = target(of: home)
       guard found == expected || scope != nil else { continue }
       let isFunction = found != 0 && before.regions.kind(of: found &- pair.old.bias) == .code
       others.append(Write(slot: home, old: found, value: value, isState: true, isFunction: isFunction))

@@ -26,8 +26,6 @@ final class WaitingUpdate {
   var due: UInt64 = 0
   private(set) var obstacle = Obstacle.threads
   var isTold = false
-  /// Gates of earlier attempts by their slots: stubs are never given back, but these may serve again.
-  var gates: [UInt64: UInt64] = [:]
   private var interval: UInt64 = 10_000_000
   /// Until then no gates are put up.
   private var restEnd: UInt64 = 0
