@@ -101,5 +101,7 @@ void luci_after_fork_in_parent(void);
 void luci_after_fork_in_child(void);
 
 uint64_t luci_fork_handler_address(int index) {
-  return (uint64_t)(index == 0 ? luci_before_fork : index == 1 ? luci_after_fork_in_parent : luci_after_fork_in_child);
+  return (uint64_t)(index == 0   ? luci_before_fork
+                    : index == 1 ? luci_after_fork_in_parent
+                                 : luci_after_fork_in_child);
 }

@@ -1,5 +1,5 @@
-/* The loader's heap: size classes with free lists, cut from mappings of their own. Small and simple on purpose:
-   what is allocated at start-up mostly stays. An update's comparison takes large blocks and gives them back, again and
+/* The loader's heap: size classes with free lists, cut from mappings of their own. Small and simple on purpose: what
+   is allocated at start-up mostly stays. An update's comparison takes large blocks and gives them back, again and
    again: these are kept until its end (luci_heap_keep), since each would cost page faults anew, and each munmap(2)
    makes the program's own page faults wait. One lock; it is held for a few instructions, and around fork(2)
    (luci_heap_lock). */
@@ -70,8 +70,8 @@ static char *map_pages(size_t size, long flags) {
   return (char *)(region + 1);
 }
 
-/* An array about to be filled: a fault for each page would take several times as long as MAP_POPULATE does. Very large
-   ones may stay partly empty, and get huge pages as they fill, where the system has these for who asks. */
+/* An array about to be filled: a fault for each page would take several times as long as MAP_POPULATE does. Very
+   large ones may stay partly empty, and get huge pages as they fill, where the system has these for who asks. */
 static char *map_large(size_t size) {
   if (size < HUGE_PAGE) return map_pages(size, 0x8000);
   char *start = map_pages(size, 0);
@@ -96,7 +96,8 @@ static void unmap_region(struct region *region) { system_call(11, (long)region, 
 static char *take_kept(size_t size) {
   struct region **best = 0;
   for (struct region **place = &kept; *place; place = next_kept(*place))
-    if ((*place)->size >= size && (*place)->size / 2 <= size && (!best || (*place)->size < (*best)->size)) best = place;
+    if ((*place)->size >= size && (*place)->size / 2 <= size && (!best || (*place)->size < (*best)->size))
+      best = place;
   if (!best) return 0;
   struct region *found = *best;
   *best = *next_kept(found);

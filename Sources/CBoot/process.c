@@ -1,5 +1,5 @@
-/* System calls that change what a process of several threads may do. Some demand that there is one thread only, others
-   may forbid all threads what the helper does; so it ends before, and comes back afterwards where it can. */
+/* System calls that change what a process of several threads may do. Some demand that there is one thread only,
+   others may forbid all threads what the helper does; so it ends before, and comes back afterwards where it can. */
 #include "CBoot.h"
 
 enum { SECCOMP_SET_MODE_STRICT, SECCOMP_SET_MODE_FILTER };

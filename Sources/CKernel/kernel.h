@@ -124,7 +124,8 @@ LUCI_INLINE uintptr_t luci_thread_block(void) {
 
 /* The micro-architecture level of the x86-64 psABI, 1 to 4: what processor and kernel together allow. */
 LUCI_INLINE int luci_processor_level(void) {
-  const uint32_t v2 = 1u << 0 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23; /* SSE3 SSSE3 CX16 SSE4.1/2 POPCNT */
+  /* SSE3 SSSE3 CX16 SSE4.1 SSE4.2 POPCNT */
+  const uint32_t v2 = 1u << 0 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23;
   const uint32_t v3 = 1u << 12 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29;          /* FMA MOVBE OSXSAVE AVX F16C */
   const uint32_t v3_extended = 1u << 3 | 1u << 5 | 1u << 8;                          /* BMI1 AVX2 BMI2 */
   const uint32_t v4 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;          /* AVX512 F DQ CD BW VL */

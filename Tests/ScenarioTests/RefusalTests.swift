@@ -181,6 +181,26 @@ struct RefusalTests {
     }
   }
 
+  /// The file that was refused is made good, and nothing is written.
+  @Test(arguments: ["file", "directory"])
+  func accessThatIsCorrected(what: String) async throws {
+    let counter = try await Counter(in: workspace)
+    let two = try await counter.version("two")
+    let program = try await counter.start(.direct)
+    chmod(what == "file" ? two : workspace.path, what == "file" ? 0o666 : 0o777)
+    try workspace.rename(two, over: counter.library)
+    try await program.wait(for: "a line that says why") { $0.refusals(of: Counter.name).first }
+    chmod(what == "file" ? counter.library : workspace.path, what == "file" ? 0o644 : 0o700)
+    try await program.wait(for: "the same file") { $0.has(version: "two") }
+    // Nobody cares about the mode of a file that was taken.
+    chmod(counter.library, 0o600)
+    try workspace.replace(counter.library, with: try await counter.version("three"))
+    try await program.wait(for: "version three") { $0.has(version: "three") }
+    try await counter.finish(program)
+    #expect(program.seen.refusals(of: Counter.name).count == 1, "\(program.seen)")
+    #expect(!program.seen.status.contains { $0.word == "IGNORED" }, "\(program.seen)")
+  }
+
   @Test func symbolicLinkLoop() async throws {
     try await refused(["ERROR (opening file failed)", "ERROR (retrieving file status failed)"]) { counter in
       let link = workspace.unused("link")

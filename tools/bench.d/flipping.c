@@ -1,45 +1,13 @@
-/* flipping BURSTS TARGET FIRST SECOND COMMAND…: starts COMMAND (polling.c), which runs library TARGET, a copy of FIRST,
-   and puts FIRST and SECOND there in bursts of one to four, by rename(2) or in place, at any distance up to 60 ms: during
-   the settle time, during an update, at once. The last one of each burst must be what runs then. */
+/* flipping BURSTS TARGET FIRST SECOND COMMAND…: starts COMMAND (polling.c), which runs library TARGET, a copy of
+   FIRST, and puts FIRST and SECOND there in bursts of one to four, by rename(2) or in place, at any distance up to 60
+   ms: during the settle time, during an update, at once. The last one of each burst must be what runs then. */
 #define _GNU_SOURCE
-#include <fcntl.h>
+#define DRIVER "flipping"
+#include "driving.h"
+
 #include <poll.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-static pid_t child;
-
-static void fail(const char *what) {
-  fprintf(stderr, "flipping: %s\n", what);
-  if (child > 0) kill(child, SIGKILL);
-  exit(1);
-}
-
-static int64_t now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
-}
-
-static void copy(const char *from, const char *to) {
-  struct stat status;
-  const int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
-  if (in < 0 || out < 0 || fstat(in, &status) != 0) fail("can't copy");
-  for (off_t left = status.st_size; left > 0;) {
-    const ssize_t count = sendfile(out, in, NULL, (size_t)left);
-    if (count <= 0) fail("can't copy");
-    left -= count;
-  }
-  close(in);
-  close(out);
-}
 
 /* The next version that runs; 0: none for so many turns of 100 ms in which this process runs. */
 static int next(int from, int turns, int64_t *time) {
@@ -78,7 +46,7 @@ int main(int argc, char **argv) {
     int64_t start = 0;
     for (int left = rand_r(&seed) % 4; left >= 0; left--) {
       const int version = left == 0 ? last : 1 + rand_r(&seed) % 2, renames = rand_r(&seed) % 2;
-      copy(argv[version + 2], renames ? complete : target);
+      close(copy(argv[version + 2], renames ? complete : target));
       if (renames && rename(complete, target) != 0) fail("can't rename");
       start = now();
       writes++;

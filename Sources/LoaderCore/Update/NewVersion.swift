@@ -31,6 +31,8 @@ struct UpdateFailure: Error {
   let event: StatusEvent
   let cause: StaticString
   let detail: Text
+  /// Another owner or mode of the file or its directory may be all that is needed.
+  var isAboutAccess = false
 
   init(_ event: StatusEvent, _ cause: StaticString, _ detail: Text) {
     self.event = event

@@ -28,13 +28,17 @@ extension Updater {
           // The next `__luci_update` looks again.
           shared.seen = SeenFile()
         }
-        throw UpdateFailure(error.event, error.cause, error.text)
+        var failure = UpdateFailure(error.event, error.cause, error.text)
+        failure.isAboutAccess = error.event == .openFailed
+        throw failure
       }
     }
     defer { copy.closeDescriptor() }
     if isDoubted, copy.status == shared.seen.status, shared.current.fileContent == copy.bytes { return .unchanged }
     if let refusal = FileVetting(program.settings).refusal(path: shared.path, file: copy.status) {
-      throw UpdateFailure(.incompatible, refusal.cause, refusal.text)
+      var failure = UpdateFailure(.incompatible, refusal.cause, refusal.text)
+      failure.isAboutAccess = true
+      throw failure
     }
     try checkNotOverwritten(shared, copy.status)
     guard let content = shared.current.fileContent else { return .unchanged }

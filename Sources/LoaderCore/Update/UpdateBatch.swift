@@ -14,6 +14,7 @@ extension Updater {
         }
       } catch {
         refuse(shared, error)
+        if error.isAboutAccess { watcher?.heedAttributes(id: shared.id) }
         refused.append(shared)
       }
     }

@@ -17,6 +17,8 @@ public final class FileWatcher {
     var obstacle: Errno?
     /// An event said that the file was written, whatever its status says.
     var isWritten = false
+    /// Its owner, its mode or its directory's keep it from being taken.
+    var heedsAttributes = false
     var retries = 0
 
     /// A path that can't be followed (a loop of links, a directory without permission) is worth a line. A file that
@@ -103,6 +105,10 @@ public final class FileWatcher {
     return true
   }
 
+  /// The file would be taken if somebody else owned it or others had access: from now on a change of these counts as
+  /// one of the file.
+  func heedAttributes(id: Int) { objects[id]?.heedsAttributes = true }
+
   /// The file's path without symbolic links, as far as it is known.
   public func resolvedPath(id: Int) -> Path? { objects[id]?.resolution.file?.path }
 
@@ -168,6 +174,10 @@ public final class FileWatcher {
       note(id, now)
     }
     for id in findings.created { note(id, now) }
+    for id in findings.attributes where objects[id]?.heedsAttributes == true {
+      objects[id]?.isWritten = true
+      note(id, now)
+    }
     if findings.isEverything {
       for id in objects.keys.sorted() { refresh(id, now) }
     } else {
@@ -242,6 +252,7 @@ public final class FileWatcher {
       if !object.isWritten && (status == object.seen || status.size == 0) { continue }
       object.seen = status
       object.isWritten = false
+      object.heedsAttributes = false
       batch.changed.append(id)
     }
     batch.unwatched = unwatched

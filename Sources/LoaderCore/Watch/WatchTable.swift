@@ -22,6 +22,8 @@ struct WatchTable {
     var written: [Int] = []
     /// Created only: perhaps still empty.
     var created: [Int] = []
+    /// Owner or mode of the file, or of its directory, are others; or its times, or its number of links.
+    var attributes: [Int] = []
     /// To be resolved again.
     var moved: [Int] = []
     /// The queue has overflowed.
@@ -33,7 +35,7 @@ struct WatchTable {
 
   private static var ofItself: UInt32 { UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF) }
   private static var ofWay: UInt32 { UInt32(IN_CREATE) | UInt32(IN_MOVED_TO) | ofItself }
-  private static var ofFile: UInt32 { UInt32(IN_CLOSE_WRITE) | ofWay }
+  private static var ofFile: UInt32 { UInt32(IN_CLOSE_WRITE) | UInt32(IN_ATTRIB) | ofWay }
 
   init(_ queue: InotifyQueue) { self.queue = queue }
 
@@ -101,6 +103,8 @@ struct WatchTable {
       if event.has(WatchTable.ofItself | UInt32(IN_UNMOUNT) | UInt32(IN_IGNORED)) {
         for interest in list { findings.moved.appendOnce(interest.id) }
         if event.has(UInt32(IN_IGNORED)) { interests[event.watch] = nil }
+      } else if event.has(UInt32(IN_ATTRIB)), event.name.count == 0 {
+        for interest in list where interest.kind == .file { findings.attributes.appendOnce(interest.id) }
       } else if !WatchTable.isTemporary(event.name) {
         WatchTable.sort(event, list, into: &findings)
       }
@@ -113,8 +117,12 @@ struct WatchTable {
     for interest in list where interest.nameHash == hash && interest.name.withBytes({ $0 == event.name }) {
       switch interest.kind {
       case .directory: break
-      case .way: findings.moved.appendOnce(interest.id)
+      case .way: if !event.has(UInt32(IN_ATTRIB)) { findings.moved.appendOnce(interest.id) }
       case .file:
+        if event.has(UInt32(IN_ATTRIB)) {
+          findings.attributes.appendOnce(interest.id)
+          break
+        }
         if event.has(UInt32(IN_CLOSE_WRITE) | UInt32(IN_MOVED_TO)) {
           findings.written.appendOnce(interest.id)
         } else {
