@@ -167,6 +167,20 @@ import Testing
     #expect(try makers(alias) == ["session_again", "session_copy", "session_new"])
   }
 
+  /// The fewest calls away: who calls these most likely gets a new object, whatever else leads to them.
+  @Test func nearestMakers() throws {
+    let further = "long session_use(long n) { struct session *s = session_new(n); return s ? s->more[3] : 0; }"
+    let extra = further + "\nvoid *session_table[] = { (void *)made };"
+    let pair = try CompiledPair(Self.makers("", extra: extra), Self.makers("void *added;", extra: extra))
+    let verdict = try pair.verdict()
+    let old = try Binary(pair.old)
+    let names = verdict.nearestMakers.compactMap { address in
+      old.symbols.entries.first { $0.isExport && $0.symbol.value == address }?.name
+    }
+    #expect(names.map { String(decoding: $0.copy(), as: UTF8.self) }.sorted() == ["session_copy", "session_new"])
+    #expect(verdict.makers == nil)
+  }
+
   /// Whoever has the address of a function may call it.
   @Test func makersThatDataLeadsTo() throws {
     #expect(try makers("void *session_table[] = { (void *)made };") == nil)

@@ -42,6 +42,10 @@ struct ConsumerTests {
       }
       switch expected {
       case .over: #expect(line.isUpdate, "\(step.release): \(program.seen)")
+      case .eventually:
+        try await program.wait(for: "\(file) to go over") { seen in
+          seen.status.dropFirst(before).first { $0.name == file && $0.isUpdate }
+        }
       case .same: #expect(line.word == "IGNORED", "\(step.release): \(program.seen)")
       case .atRest:
         // It may have found a moment between two uses.
@@ -185,6 +189,19 @@ struct ConsumerTests {
     let server = try await WebServer(in: workspace)
     // CURL_HTTP_VERSION_1_1
     try await go(Self.curl, [server.url(http2: false), "2"])
+    try await server.end()
+  }
+
+  /// A handle for each request, in two threads of which one has a handle at nearly any time: who makes the next one waits
+  /// for a moment.
+  @Test(
+    .enabled(if: WebServer.isThere, "no nginx: tools/subjects fetches it"), .enabled(if: curl.isThere, curl.isMissing)
+  )
+  func fetchingWithAHandleForEach() async throws {
+    let server = try await WebServer(in: workspace)
+    var consumer = Self.curl
+    consumer.steps[0].outcomes = ["libcurl.so.4": .eventually]
+    try await go(consumer, [server.url(http2: false), "2", "each"], environment: ["LD_LAYOUT_HOLD": "1000"])
     try await server.end()
   }
 

@@ -188,15 +188,41 @@ final class CallGraph {
       isSeen[function] = true
       if isInData[function] { return nil }
       let others = (calls[function], takers[function])
-      var export = firstExport(function)
-      if export == nil, others.0.isEmpty, others.1.isEmpty { return nil }
-      while let index = export, index < exports.count, exports[index].key == UInt64(function) {
-        found.append(exports[index].index)
-        export = index + 1
-      }
+      let own = exports(at: function)
+      if own.isEmpty, others.0.isEmpty, others.1.isEmpty { return nil }
+      found += own
       for other in others.0 { pending.append(Int(other)) }
       for other in others.1 { pending.append(Int(other)) }
     }
     return found.isEmpty ? nil : found.sorted()
+  }
+
+  /// The exports, as indices of symbols, from which it is the fewest calls to each of the functions.
+  func nearestExports(to functions: [Int]) -> [Int] {
+    var found: Set<Int> = []
+    for function in functions {
+      var isSeen: Set<Int> = [function]
+      var level = [function]
+      var nearest: [Int] = []
+      while !level.isEmpty, nearest.isEmpty, isSeen.count < CallGraph.searchLimit {
+        nearest = level.flatMap { exports(at: $0) }
+        level = level.flatMap { calls[$0] }.map { Int($0) }.filter { isSeen.insert($0).inserted }
+      }
+      found.formUnion(nearest)
+    }
+    return found.sorted()
+  }
+
+  /// Functions that are looked at for each.
+  private static var searchLimit: Int { 1000 }
+
+  private func exports(at function: Int) -> [Int] {
+    var found: [Int] = []
+    var next = firstExport(function)
+    while let index = next, index < exports.count, exports[index].key == UInt64(function) {
+      found.append(exports[index].index)
+      next = index + 1
+    }
+    return found
   }
 }

@@ -38,9 +38,11 @@ extension LayoutRisk {
     verdict.objectSizes = sizes.sorted()
     verdict.isRiskOfSizes = isKnown && !hasPool && !sizes.isEmpty
     guard isKnown, !sizes.isEmpty else { return }
-    let makers = ObjectMakers(self, origins.graph)
-    guard let exports = makers.exports(allocations, changed, found) else { return }
+    let makers = ObjectMakers(self).functions(allocations, changed, found)
     let symbols = comparison.old.symbols.entries
-    verdict.makers = exports.map { (name: symbols[$0].name, version: symbols[$0].version) }
+    verdict.nearestMakers = origins.graph.nearestExports(to: makers).map { symbols[$0].symbol.value }
+    verdict.makers = origins.graph.exports(leadingTo: makers)?.map {
+      (name: symbols[$0].name, version: symbols[$0].version)
+    }
   }
 }

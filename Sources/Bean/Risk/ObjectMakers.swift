@@ -1,15 +1,14 @@
 /// Who makes the objects whose layout may have changed, in the old version.
 struct ObjectMakers {
   private let risk: LayoutRisk
-  private let graph: CallGraph
 
-  init(_ risk: LayoutRisk, _ graph: CallGraph) { (self.risk, self.graph) = (risk, graph) }
+  init(_ risk: LayoutRisk) { self.risk = risk }
 
-  /// See `CallGraph.exports(leadingTo:)`. `changed`: the old sizes of `allocations`; `found`: other sizes, which are the
-  /// same in both versions.
-  func exports(
+  /// The functions that ask for them. `changed`: the old sizes of `allocations`; `found`: other sizes, which are the same
+  /// in both versions.
+  func functions(
     _ allocations: [LayoutRisk.Allocation], _ changed: [UInt64], _ found: [ObjectOrigins.Size]
-  ) -> [Int]? {
+  ) -> [Int] {
     var functions = Set(allocations.map { $0.oldFunction })
     functions.formUnion(found.map { $0.maker })
     let old = risk.comparison.old
@@ -19,7 +18,7 @@ struct ObjectMakers {
       if old.code.functions[index].isLinkage { continue }
       if isUncompared(index, changed) || !unchanged.isEmpty && mentions(index, unchanged) { functions.insert(index) }
     }
-    return graph.exports(leadingTo: functions.sorted())
+    return functions.sorted()
   }
 
   /// A function that changed, or is gone, and asks for such a size in a call of which it is not known that the new

@@ -3,8 +3,8 @@ import CKernel
 /// Keeps threads from making more objects of an old layout for some milliseconds (LD_LAYOUT_HOLD), so that those which
 /// other threads have can come to their end: under load somebody always has one.
 ///
-/// Only who comes from outside of the old code, through an entry that leads to where such objects are made, and hands
-/// over none of them, waits at the gate. It may have something that others need for their end, a lock or a turn: then
+/// Only who comes from outside of the old code, to a function that makes such objects, and hands over none of them, waits
+/// at the gate. It may have something that others need for their end, a lock or a turn: then
 /// the time is over in vain, and the next attempt is made much later.
 final class GateHold {
   /// CLOCK_MONOTONIC, nanoseconds: until then threads wait.
@@ -83,7 +83,7 @@ extension Program {
 
   /// Whether the call is by somebody who has nothing of the old layout in his hands.
   private func mayWait(_ waiting: WaitingUpdate, _ index: UInt64, _ frame: UInt64) -> Bool {
-    guard waiting.leadsToMaker(gateStubs.original(index)) else { return false }
+    guard waiting.isMaker(gateStubs.original(index)) else { return false }
     // Registers of arguments as the gate's entry (CBoot/gate.S) has saved them: rcx, rdx, rsi, rdi, r8, r9.
     for offset in stride(from: UInt64(32), through: 72, by: 8)
     where waiting.objects.mayBeAlive(ProcessMemory.load(UInt64.self, at: frame - offset)) { return false }

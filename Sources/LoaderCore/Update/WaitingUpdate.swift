@@ -44,6 +44,9 @@ final class WaitingUpdate {
       sizes += version.verdict.objectSizes.filter { !sizes.contains($0) }
     }
     guard let objects = HeapObjects(requests: sizes) else { return nil }
+    makers = versions.filter { $0.hasLayoutRisk }.flatMap { version in
+      version.verdict.nearestMakers.map { version.old.bias &+ $0 }
+    }
     (self.versions, self.objects) = (versions, objects)
     pace = HoldPace(longest: hold * 1_000_000, from: since + WaitingUpdate.patience)
   }
@@ -80,8 +83,11 @@ final class WaitingUpdate {
     self.obstacle = obstacle
   }
 
-  /// Whether objects of the old layouts may be made by what this function of an old version calls.
-  func leadsToMaker(_ function: UInt64) -> Bool { true }
+  /// Functions of the old versions that seem to be there to make such objects; empty: not known, any may.
+  private let makers: [UInt64]
+
+  /// Whether who calls this function of an old version gets a new object, as far as is known.
+  func isMaker(_ function: UInt64) -> Bool { makers.isEmpty || makers.contains(function) }
 
   /// What it waits for.
   var reason: Text {

@@ -43,6 +43,8 @@ struct Consumer {
   enum Outcome: Equatable {
     /// It goes over under load.
     case over
+    /// It goes over under load, after some time in which it may tell that it waits.
+    case eventually
     /// At the latest when the program has given back all that it had of the library.
     case atRest
     /// It stays, for a reason with these words.

@@ -1,4 +1,5 @@
-/* curl URL VERSION: fetches a file of known content; VERSION is libcurl's number for the protocol. */
+/* curl URL VERSION [each]: fetches a file of known content; VERSION is libcurl's number for the protocol. With a handle
+   for each request, or one for all. */
 #include "consumer.h"
 typedef void CURL;
 extern int curl_global_init(long);
@@ -10,11 +11,13 @@ extern int curl_easy_getinfo(CURL *, int, ...);
 
 static const char *url;
 static long version;
+static int each;
 
 static int prepare(int argc, char **argv) {
   if (argc < 3) return 1;
   url = argv[1];
   version = atol(argv[2]);
+  each = argc > 3;
   return curl_global_init(3);
 }
 
@@ -46,7 +49,12 @@ static int use(void **context, unsigned long round) {
   curl_easy_setopt(curl, 81, 0L);               /* CURLOPT_SSL_VERIFYHOST */
   curl_easy_setopt(curl, 20011, take);          /* CURLOPT_WRITEFUNCTION */
   curl_easy_setopt(curl, 10001, (void *)&body); /* CURLOPT_WRITEDATA */
-  if (curl_easy_perform(curl) != 0) return 1;
+  const int error = curl_easy_perform(curl);
   curl_easy_getinfo(curl, 0x200002, &code); /* CURLINFO_RESPONSE_CODE */
+  if (each) {
+    curl_easy_cleanup(curl);
+    *context = NULL;
+  }
+  if (error != 0) return 1;
   return code != 200 || body.size != 10000 || body.sum != 10000ul * 'x';
 }
