@@ -76,6 +76,49 @@ struct OpeningTests {
     #expect(reference.output.contains("another namespace: 1 3, closed: 0\n"))
   }
 
+  /// A plugin that was replaced goes as a whole: its destructor runs, and what is opened then is new. As often as that.
+  @Test(arguments: Start.luci)
+  func closedAfterUpdates(start: Start) async throws {
+    var versions: [String] = []
+    for version in ["one", "two", "three"] {
+      versions.append(
+        try await workspace.library(
+          "\(version)/libclosing.so", "closing-lib.cpp", flags: ["-DVERSION=\"\(version)\""]))
+    }
+    let library = workspace.file("libclosing.so")
+    try workspace.replace(library, with: versions[0])
+    let subject = Subject.compiled(in: workspace, "closing.c")
+    let program = try await subject.start(start, [library], status: true)
+    var expected: [String] = []
+    func ask(_ commands: String, _ answers: String...) async throws {
+      expected += answers
+      try program.send(commands)
+      let count = expected.count
+      try await program.wait(for: "\(answers)") { $0.lines.count >= count ? true : nil }
+      #expect(program.seen.lines == expected)
+    }
+    // Whatever the constructor needs is there from the first time on.
+    try await ask("oc", "constructed", "opened", "destructed", "closed 0")
+    try program.send("l")
+    expected.append(
+      try await program.wait(for: "a number of objects") { $0.lines.count == 5 ? $0.lines.last : nil })
+    let objects = try #require(expected.last)
+    for _ in 0..<3 {
+      try await ask("on", "constructed", "opened", "one 1")
+      for (index, name) in ["two", "three", "two", "one"].enumerated() {
+        let updates = program.seen.updates(of: "libclosing.so")
+        try workspace.replace(library, with: versions[["one", "two", "three"].firstIndex(of: name) ?? 0])
+        try await program.wait(for: "version \(name)") {
+          $0.updates(of: "libclosing.so") > updates ? true : nil
+        }
+        try await ask("n", "\(name) \(index + 2)")
+      }
+      try await ask("cl", "destructed", "closed 0", objects)
+    }
+    #expect(try await program.end() == .exit(0), "\(program.seen)")
+    #expect(program.seen.lines == expected + ["end"])
+  }
+
   /// A library comes and goes while its file is replaced.
   @Test(arguments: Start.luci)
   func reopenedWhileReplaced(start: Start) async throws {

@@ -4,11 +4,12 @@ import CKernel
 ///
 /// What keeps an object: a handle that is not closed; an object that needs it (DT_NEEDED) or is bound to it; the
 /// program itself; RTLD_NODELETE, DF_1_NODELETE or a unique symbol that others may be bound to; a destructor of a
-/// thread's variable that is still to run; more than one version, since the state of all lives in the first.
+/// thread's variable that is still to run. All versions of an object stay or go together.
 extension Program {
   public func close(_ handle: UInt64) -> Int32 {
     lock.lock()
     defer { lock.unlock() }
+    waitForHelper(closing: handle)
     guard let object = object(forHandle: handle) else {
       if linkMaps.owns(handle) || handle == 0 {
         setError(Text("shared object not open"))
@@ -27,6 +28,21 @@ extension Program {
     if object.openCount == 0 { closeUnused() }
     return 0
   }
+
+  /// While the helper reads objects, none can go. It takes some milliseconds; who closes something in a constructor keeps
+  /// the helper from coming to an end.
+  private func waitForHelper(closing handle: UInt64) {
+    let deadline = ClockTime.monotonic() + Program.longestWait
+    while updater?.isBusy == true, !lock.isNested, object(forHandle: handle)?.openCount == 1,
+      ClockTime.monotonic() < deadline
+    {
+      lock.unlock()
+      _ = try? FileDescriptor.waitForInput([], nanoseconds: 100_000)
+      lock.lock()
+    }
+  }
+
+  private static var longestWait: UInt64 { 1_000_000_000 }
 
   /// Runs the destructors of all objects that nothing needs, and takes the objects out of the process.
   private func closeUnused() {
@@ -50,7 +66,8 @@ extension Program {
     for object in used { object.isMarked = true }
     var index = 0
     while index < used.count {
-      for other in used[index].dependencies + used[index].boundTo where !other.isMarked {
+      let versions = used[index].identity?.versions ?? []
+      for other in used[index].dependencies + used[index].boundTo + versions where !other.isMarked {
         other.isMarked = true
         used.append(other)
       }
@@ -65,8 +82,10 @@ extension Program {
     if !object.isOpened || object.isPinned || object.openCount > 0 || object.hasThreadDestructors { return true }
     guard let shared = object.identity else { return false }
     // The helper reads the object's tables without the lock while it prepares an update.
-    return shared.versions.count > 1 || updater?.isBusy == true
-      || gatedUpdate?.versions.contains { $0.shared === shared } == true
+    if updater?.isBusy == true { return true }
+    // Its outdated text is watched from another thread.
+    if shared.versions.count > 1, let stale, stale.mode != .disabled { return true }
+    return gatedUpdate?.versions.contains { $0.shared === shared } == true
       || updater?.waiting?.versions.contains { $0.shared === shared } == true
   }
 
@@ -79,7 +98,8 @@ extension Program {
     graph.remove(where: isGone)
     scope.remove(where: isGone)
     uniqueSymbols.remove(where: isGone)
-    for object in graph.objects {
+    // Outdated versions of others are in the registry alone.
+    for object in graph.objects + registry.objects where !object.isClosing {
       object.localScope?.remove(where: isGone)
       object.boundTo.removeAll(where: isGone)
     }
@@ -91,8 +111,9 @@ extension Program {
       registry.publish(registry.objects.filter { !isGone($0) })
       publishLinkMaps()
     }
+    // One for all versions.
+    for module in Set(objects.map { $0.tlsModule }) where module != 0 { tlsModules.remove(module) }
     for object in objects {
-      if object.tlsModule != 0 { tlsModules.remove(object.tlsModule) }
       giveSurplusBack(of: object)
       if object.linkMap != 0 { linkMaps.free(object) }
       registry.unmap(object.memoryRange)

@@ -4,13 +4,16 @@ import CKernel
 extension Program {
   /// Fills a Dl_info (dli_fname, dli_fbase, dli_sname, dli_saddr). False: the address is not the program's.
   public func describe(_ address: UInt64, info: UInt64, extra: UInt64, flags: Int32) -> Bool {
-    let address = entryStubs.target(of: address) ?? address
+    let asked = address
+    let address = entryStubs.target(of: asked) ?? asked
     guard let object = registry.object(containing: address) else { return false }
     let nearest = nearestSymbol(object, address)
     ProcessMemory.store(object === executable ? programNameAddress : LinkMaps.name(object.linkMap), at: info)
     ProcessMemory.store(object.memoryRange.start, at: info + 8)
     ProcessMemory.store(nearest?.name ?? 0, at: info + 16)
-    ProcessMemory.store(nearest?.address ?? 0, at: info + 24)
+    // What dlsym gave out for a function is its address for the program.
+    let isStub = asked != address && nearest?.address == address
+    ProcessMemory.store(isStub ? asked : nearest?.address ?? 0, at: info + 24)
     if extra != 0 {
       if flags == 1 { ProcessMemory.store(nearest?.entry ?? 0, at: extra) }
       if flags == 2 { ProcessMemory.store(object.linkMap, at: extra) }

@@ -78,7 +78,8 @@ extension NewVersion {
     object.localScope = old.localScope
     object.prefersLocalScope = old.prefersLocalScope
     object.dependencies = old.dependencies
-    object.openCount = old.openCount
+    object.isPinned = object.dynamic.staysLoaded
+    if old.isOpened { object.countThreadDestructors() }
     object.constructorsRun = !isMigrated
     if !verdict.newOwnsState && !isMigrated {
       object.binding = binding(of: object, to: old, verdict.mapping.pieces)

@@ -42,7 +42,9 @@ public final class SharedObject {
 
   func forget() {
     isGone = true
-    current.identity = nil
+    for version in versions { version.identity = nil }
+    versions = [current]
+    previous = nil
   }
 
   /// The same path was opened again.
@@ -59,7 +61,11 @@ public final class SharedObject {
     version.identity = self
     refusal = nil
     // Handles may have been given out and taken back since the version was prepared.
-    version.openCount = current.openCount
+    let openCount = current.openCount
+    current.openCount = 0
+    version.openCount = openCount
+    version.isOpened = current.isOpened
+    version.isPinned = version.isPinned || current.isPinned
     if !versions.contains(where: { $0 === version }) { versions.append(version) }
     for other in versions where other !== version { other.binary = nil }
     previous = current
