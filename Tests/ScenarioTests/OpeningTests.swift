@@ -89,8 +89,8 @@ struct OpeningTests {
     try workspace.replace(library, with: versions[0])
     let subject = Subject.compiled(in: workspace, "closing.c")
     let program = try await subject.start(start, [library], status: true)
-    var expected: [String] = []
-    func ask(_ commands: String, _ answers: String...) async throws {
+    var expected: [Substring] = []
+    func ask(_ commands: String, _ answers: Substring...) async throws {
       expected += answers
       try program.send(commands)
       let count = expected.count
@@ -111,7 +111,7 @@ struct OpeningTests {
         try await program.wait(for: "version \(name)") {
           $0.updates(of: "libclosing.so") > updates ? true : nil
         }
-        try await ask("n", "\(name) \(index + 2)")
+        try await ask("n", Substring("\(name) \(index + 2)"))
       }
       try await ask("cl", "destructed", "closed 0", objects)
     }
