@@ -21,7 +21,13 @@ final class GateHold {
 
   deinit { word.deallocate() }
 
-  var isOn: Bool { end != 0 && ClockTime.monotonic() < end }
+  var isOn: Bool { end != 0 && remaining != 0 }
+
+  /// Nanoseconds. Others may release everybody meanwhile.
+  fileprivate var remaining: UInt64 {
+    let (end, now) = (self.end, ClockTime.monotonic())
+    return end > now ? end - now : 0
+  }
 
   fileprivate var state: UInt32 { luci_load_acquire32(word) }
 
@@ -63,11 +69,11 @@ extension Program {
     let isWatcher = !hold.hasWatcher
     hold.hasWatcher = true
     lock.unlock()
-    var now = ClockTime.monotonic()
-    while hold.end > now, hold.state == state {
-      hold.sleep(state, nanoseconds: isWatcher ? Program.holdGlance : hold.end - now)
+    while hold.state == state {
+      let left = hold.remaining
+      if left == 0 { break }
+      hold.sleep(state, nanoseconds: isWatcher ? Program.holdGlance : left)
       if isWatcher { lookWhileHeld(waiting, frame) }
-      now = ClockTime.monotonic()
     }
   }
 
