@@ -82,6 +82,39 @@ struct LayoutTests {
     #expect(try await program.end() == .exit(0), "\(program.seen)")
   }
 
+  /// Where nobody can have made such objects, nothing is waited for. Who did may have left.
+  @Test(arguments: [false, true])
+  func makersThatLeft(hasPlugin: Bool) async throws {
+    let two = try await version("two", ["-DGROWN"])
+    _ = try await workspace.library("liblayouts.so", "layouts-lib.c", flags: ["-DVERSION=\"one\""])
+    let plugin = try await workspace.library("libplugin.so", "leaving-plugin.c", flags: ["-llayouts"])
+    let subject = Subject.compiled(in: workspace, "leaving.c", flags: ["-llayouts"])
+    let program = try await subject.start(.direct, hasPlugin ? [plugin] : [], status: true)
+    try await program.wait(for: "version one") { $0.has(version: "one") }
+    try workspace.replace(library, with: two)
+    if hasPlugin {
+      try await program.wait(for: "a line that says why") { $0.refusals(of: "liblayouts.so").first }
+      #expect(program.seen.errors.contains("such objects are alive, and it waits until there are none"))
+      #expect(program.seen.versions == ["one"])
+      try program.send("free it\n")
+    }
+    try await program.wait(for: "version two") { $0.has(version: "two") }
+    #expect(try await program.end() == .exit(0), "\(program.seen)")
+    #expect(program.seen.refusals(of: "liblayouts.so").isEmpty == !hasPlugin)
+  }
+
+  /// Refused by the setting only where somebody makes such objects.
+  @Test func makersUnderRefusal() async throws {
+    let two = try await version("two", ["-DGROWN"])
+    _ = try await workspace.library("liblayouts.so", "layouts-lib.c", flags: ["-DVERSION=\"one\""])
+    let subject = Subject.compiled(in: workspace, "leaving.c", flags: ["-llayouts"])
+    let program = try await subject.start(.direct, [], environment: ["LD_LAYOUT_CHECK": "refuse"], status: true)
+    try await program.wait(for: "version one") { $0.has(version: "one") }
+    try workspace.replace(library, with: two)
+    try await program.wait(for: "version two") { $0.has(version: "two") }
+    #expect(try await program.end() == .exit(0), "\(program.seen)")
+  }
+
   /// A newer file takes the place of one that waits.
   @Test func newerFile() async throws {
     let two = try await version("two", ["-DGROWN"])

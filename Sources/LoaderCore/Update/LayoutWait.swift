@@ -59,13 +59,16 @@ extension Updater {
 
   /// Looks for live objects while the program goes on.
   private func look(_ update: WaitingUpdate) -> [UInt64] {
+    // Threads that come to gates use the other copy.
+    var objects = update.objects
     program.lock.unlock()
-    defer { program.lock.lock() }
     var found: [UInt64] = []
     var obstacle: WaitingUpdate.Obstacle? = .notToBeSeen
     if let maps = try? FreeSpace.read() {
-      obstacle = program.look(update, maps, limit: WaitingUpdate.countLimit, &found)
+      obstacle = program.look(for: &objects, maps, limit: WaitingUpdate.countLimit, &found)
     }
+    program.lock.lock()
+    update.objects = objects
     update.note(obstacle ?? .threads, isWhole: true)
     return found
   }

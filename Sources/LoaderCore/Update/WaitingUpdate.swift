@@ -133,10 +133,10 @@ extension Program {
   /// is short.
   func isQuiet(_ waiting: WaitingUpdate, frame: UInt64?, _ found: inout [UInt64]) -> WaitingUpdate.Obstacle? {
     guard let maps = try? FreeSpace.read() else { return .notToBeSeen }
-    if !hold.isOn, let obstacle = look(waiting, maps, limit: 4, &found) { return obstacle }
+    if !hold.isOn, let obstacle = look(for: &waiting.objects, maps, limit: 4, &found) { return obstacle }
     isJudging = true
     if let obstacle = survey(waiting, maps, frame) { return obstacle }
-    return look(waiting, maps, limit: 4, &found)
+    return look(for: &waiting.objects, maps, limit: 4, &found)
   }
 
   /// Whether some thread is inside the old code.
@@ -144,6 +144,8 @@ extension Program {
     _ waiting: WaitingUpdate, _ maps: [FreeSpace.Occupied], _ frame: UInt64?
   ) -> WaitingUpdate.Obstacle? {
     guard let threads = try? ThreadList.read() else { return .notToBeSeen }
+    // In a child of vfork(2), which has this memory but none of these threads.
+    if helperThread != 0, !threads.contains(helperThread) { return .notToBeSeen }
     let survey = ThreadSurvey(waiting.texts, restorers: restorers, maps: maps)
     if let frame, survey.position(stack: frame) != .outside { return .threads }
     let own = Int32(truncatingIfNeeded: Process.thread)
@@ -169,13 +171,13 @@ extension Program {
 
   /// Objects of the old layouts that live, as far as there are no more than `limit`; nil: none.
   func look(
-    _ waiting: WaitingUpdate, _ maps: [FreeSpace.Occupied], limit: UInt64, _ found: inout [UInt64]
+    for objects: inout HeapObjects, _ maps: [FreeSpace.Occupied], limit: UInt64, _ found: inout [UInt64]
   ) -> WaitingUpdate.Obstacle? {
-    waiting.objects.others = streamBuffers()
-    waiting.objects.own = ownHeap()
-    guard let objects = waiting.objects.find(in: maps, limit: Int(limit)) else { return .notToBeSeen }
-    found = objects
-    return found.isEmpty ? nil : .objects(waiting.objects.counts(of: found))
+    objects.others = streamBuffers()
+    objects.own = ownHeap()
+    guard let alive = objects.find(in: maps, limit: Int(limit)) else { return .notToBeSeen }
+    found = alive
+    return found.isEmpty ? nil : .objects(objects.counts(of: found))
   }
 
   private func ownHeap() -> [AddressRange] {
