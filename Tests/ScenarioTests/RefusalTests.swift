@@ -45,7 +45,7 @@ struct RefusalTests {
   /// Objects of another size are a risk, which the user may have refused.
   @Test(arguments: ["report", "refuse"])
   func changedLayout(policy: String) async throws {
-    let counter = try await Counter(in: workspace)
+    let counter = try await Counter(in: workspace, flags: ["-DRECORDS"])
     let two = try await counter.version("two", flags: ["-DMORE_HEAP"])
     let program = try await counter.start(.direct, environment: ["LD_LAYOUT_CHECK": policy])
     try workspace.replace(counter.library, with: two)

@@ -48,6 +48,10 @@ int main(int argc, char **argv) {
   threads = argc > 1 ? atoi(argv[1]) : 1;
   pause_us = argc > 2 ? atoi(argv[2]) : 1000;
   setvbuf(stdout, NULL, _IOLBF, 0);
+#ifdef RECORDS
+  extern void *counter_record(void);
+  free(counter_record());
+#endif
   for (int i = 0; i < threads; i++) pthread_create(&workers[i], NULL, run, (void *)(size_t)i);
   pthread_create(&reporter, NULL, report, NULL);
   while (read(0, &byte, 1) > 0) {

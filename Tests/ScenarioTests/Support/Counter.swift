@@ -10,10 +10,11 @@ struct Counter {
   /// The file that the program uses; it starts as version `one`.
   var library: String { workspace.file(Self.name) }
 
-  init(in workspace: Workspace) async throws {
+  init(in workspace: Workspace, flags: [String] = []) async throws {
     self.workspace = workspace
     try await workspace.library(Self.name, "counter.c")
-    subject = Subject.compiled(in: workspace, "counting.c", name: "counting", flags: ["-lcounter", "-pthread"])
+    subject = Subject.compiled(
+      in: workspace, "counting.c", name: "counting", flags: flags + ["-lcounter", "-pthread"])
   }
 
   /// Another version of the library, compiled beside the one in use. Its file keeps the library's name.
