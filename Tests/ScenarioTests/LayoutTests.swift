@@ -89,7 +89,8 @@ struct LayoutTests {
     _ = try await workspace.library("liblayouts.so", "layouts-lib.c", flags: ["-DVERSION=\"one\""])
     let plugin = try await workspace.library("libplugin.so", "leaving-plugin.c", flags: ["-llayouts"])
     let subject = Subject.compiled(in: workspace, "leaving.c", flags: ["-llayouts"])
-    let program = try await subject.start(.direct, hasPlugin ? [plugin] : [], status: true)
+    let program = try await subject.start(
+      .direct, hasPlugin ? [plugin] : [], environment: ["LD_LOGLEVEL": "info"], status: true)
     try await program.wait(for: "version one") { $0.has(version: "one") }
     try workspace.replace(library, with: two)
     if hasPlugin {
@@ -101,6 +102,7 @@ struct LayoutTests {
     try await program.wait(for: "version two") { $0.has(version: "two") }
     #expect(try await program.end() == .exit(0), "\(program.seen)")
     #expect(program.seen.refusals(of: "liblayouts.so").isEmpty == !hasPlugin)
+    #expect(program.seen.errors.contains("nothing in the process makes them") == !hasPlugin)
   }
 
   /// Refused by the setting only where somebody makes such objects.

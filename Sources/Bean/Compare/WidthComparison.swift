@@ -48,21 +48,8 @@ private struct AccessWidths {
     if widths[address] != nil { widths[address] = AccessWidths.unsure }
   }
 
-  /// The table of references does not keep what accesses do: the function is decoded once more.
   private mutating func add(_ function: CodeTable.Function, _ binary: Binary) {
-    let references = binary.code.references[function.first..<function.end]
-    guard references.contains(where: { $0.kind != .branch && binary.isInState($0.target) }),
-      let bytes = binary.file.image.bytes(at: function.range.start, count: function.range.count)
-    else { return }
-    var offset = 0
-    for reference in references where reference.kind != .branch {
-      let end = Int(truncatingIfNeeded: reference.instructionEnd &- function.range.start)
-      var access = MemoryAccess.unknown
-      while offset < end, let instruction = InstructionDecoder.decode(bytes, at: offset), instruction.length != 0 {
-        if offset + Int(instruction.length) == end { access = MemoryAccess(instruction, bytes, at: offset) }
-        offset += Int(instruction.length)
-      }
-      guard binary.isInState(reference.target) else { continue }
+    binary.forEachStateAccess(of: function) { (reference, access) in
       // What counts as 16 bytes may be less.
       let isSure = reference.kind == .memory && access.width <= 8
       widths[reference.target, default: 0] |= isSure ? UInt8(truncatingIfNeeded: access.width) : AccessWidths.unsure

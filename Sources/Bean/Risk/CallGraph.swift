@@ -147,11 +147,7 @@ final class CallGraph {
 
   /// Addresses in the midst of a function that others lead to.
   func entries(in range: AddressRange) -> ArraySlice<UInt64> {
-    var (low, high) = (0, entries.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if entries[middle] <= range.start { low = middle + 1 } else { high = middle }
-    }
+    let low = entries.lowerBound { $0 <= range.start }
     var end = low
     while end < entries.count, entries[end] < range.end { end += 1 }
     return entries[low..<end]
@@ -169,11 +165,7 @@ final class CallGraph {
   func callers(of function: Int) -> ArraySlice<Int32> { calls[function] }
 
   private func firstExport(_ function: Int) -> Int? {
-    var (low, high) = (0, exports.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if exports[middle].key < UInt64(function) { low = middle + 1 } else { high = middle }
-    }
+    let low = exports.lowerBound { $0.key < UInt64(function) }
     return low < exports.count && exports[low].key == UInt64(function) ? low : nil
   }
 

@@ -72,12 +72,7 @@ struct FlowAnalysis {
   }
 
   private static func step(_ steps: [FlowStep], at offset: UInt64) -> Int? {
-    var low = 0
-    var high = steps.count
-    while low < high {
-      let middle = (low + high) / 2
-      if UInt64(steps[middle].place) < offset { low = middle + 1 } else { high = middle }
-    }
+    let low = steps.lowerBound { UInt64($0.place) < offset }
     return low < steps.count && UInt64(steps[low].place) == offset ? low : nil
   }
 
@@ -158,12 +153,7 @@ struct FlowAnalysis {
   }
 
   private func changes(at place: Int32) -> UInt16 {
-    var low = 0
-    var high = changes.count
-    while low < high {
-      let middle = (low + high) / 2
-      if changes[middle].place < place { low = middle + 1 } else { high = middle }
-    }
+    let low = changes.lowerBound { $0.place < place }
     return low < changes.count && changes[low].place == place ? changes[low].mask : FlowState.volatile
   }
 

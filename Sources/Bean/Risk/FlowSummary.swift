@@ -75,33 +75,18 @@ final class FlowSummary {
 
   /// What the field that is used there lies in.
   func base(at place: Int) -> FlowValue {
-    var low = 0
-    var high = bases.count
-    while low < high {
-      let middle = (low + high) / 2
-      if Int(bases[middle].place) < place { low = middle + 1 } else { high = middle }
-    }
+    let low = bases.lowerBound { Int($0.place) < place }
     return low < bases.count && Int(bases[low].place) == place ? bases[low].value : .unknown
   }
 
   func call(at place: Int64) -> Call? {
-    var low = 0
-    var high = calls.count
-    while low < high {
-      let middle = (low + high) / 2
-      if Int64(calls[middle].place) < place { low = middle + 1 } else { high = middle }
-    }
+    let low = calls.lowerBound { Int64($0.place) < place }
     return low < calls.count && Int64(calls[low].place) == place ? calls[low] : nil
   }
 
   /// Functions of this version that get the value, and as which argument.
   func forEachTaker(of value: FlowValue, _ body: (_ callee: Int, _ argument: Int) -> Void) {
-    var low = 0
-    var high = passed.count
-    while low < high {
-      let middle = (low + high) / 2
-      if FlowValue.isBefore(passed[middle].value, value) { low = middle + 1 } else { high = middle }
-    }
+    var low = passed.lowerBound { FlowValue.isBefore($0.value, value) }
     while low < passed.count, passed[low].value == value {
       body(Int(passed[low].callee), Int(passed[low].argument))
       low += 1
@@ -110,12 +95,7 @@ final class FlowSummary {
 
   /// What its calls of a function pass as that argument.
   func forEachArgument(_ number: Int, ofCallsOf callee: Int, _ body: (FlowValue) -> Void) {
-    var low = 0
-    var high = byCallee.count
-    while low < high {
-      let middle = (low + high) / 2
-      if byCallee[middle].key < UInt64(callee) { low = middle + 1 } else { high = middle }
-    }
+    var low = byCallee.lowerBound { $0.key < UInt64(callee) }
     while low < byCallee.count, byCallee[low].key == UInt64(callee) {
       body(calls[byCallee[low].index].arguments[number])
       low += 1

@@ -90,3 +90,24 @@ struct MemoryAccess: Equatable {
     }
   }
 }
+
+extension Binary {
+  /// Each reference of a function to state, with what its instruction does there. The function is decoded once more, since
+  /// the table of references does not keep that.
+  func forEachStateAccess(of function: CodeTable.Function, _ body: (CodeReference, MemoryAccess) -> Void) {
+    let references = code.references[function.first..<function.end]
+    guard references.contains(where: { $0.kind != .branch && isInState($0.target) }),
+      let bytes = file.image.bytes(at: function.range.start, count: function.range.count)
+    else { return }
+    var offset = 0
+    for reference in references where reference.kind != .branch {
+      let end = Int(truncatingIfNeeded: reference.instructionEnd &- function.range.start)
+      var access = MemoryAccess.unknown
+      while offset < end, let instruction = InstructionDecoder.decode(bytes, at: offset), instruction.length != 0 {
+        if offset + Int(instruction.length) == end { access = MemoryAccess(instruction, bytes, at: offset) }
+        offset += Int(instruction.length)
+      }
+      if isInState(reference.target) { body(reference, access) }
+    }
+  }
+}

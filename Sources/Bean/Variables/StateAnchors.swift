@@ -65,21 +65,8 @@ struct StateAnchors {
     all = merged
   }
 
-  /// The function is decoded once more if it refers to state, since the table does not keep what accesses do.
   private mutating func addReferences(of function: CodeTable.Function, isEqual: Bool) {
-    let references = binary.code.references[function.first..<function.end]
-    guard references.contains(where: { $0.kind != .branch && binary.isInState($0.target) }),
-      let bytes = binary.file.image.bytes(at: function.range.start, count: function.range.count)
-    else { return }
-    var offset = 0
-    for reference in references where reference.kind != .branch {
-      let end = Int(reference.instructionEnd &- function.range.start)
-      var access = MemoryAccess.unknown
-      while offset < end, let instruction = InstructionDecoder.decode(bytes, at: offset), instruction.length != 0 {
-        if offset + Int(instruction.length) == end { access = MemoryAccess(instruction, bytes, at: offset) }
-        offset += Int(instruction.length)
-      }
-      guard binary.isInState(reference.target) else { continue }
+    binary.forEachStateAccess(of: function) { (reference, access) in
       var anchor = Anchor(reference.target)
       anchor.uses = 1
       anchor.hasOnlyEqualUsers = isEqual

@@ -4,8 +4,8 @@ import CKernel
 /// other threads have can come to their end: under load somebody always has one.
 ///
 /// Only who comes from outside of the old code, to a function that makes such objects, and hands over none of them, waits
-/// at the gate. It may have something that others need for their end, a lock or a turn: then
-/// the time is over in vain, and the next attempt is made much later.
+/// at the gate. It may have something that others need for their end, a lock or a turn: then the time is over in vain,
+/// and the next attempt is made much later.
 final class GateHold {
   /// CLOCK_MONOTONIC, nanoseconds: until then threads wait.
   fileprivate var end: UInt64 = 0

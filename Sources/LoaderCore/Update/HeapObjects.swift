@@ -149,19 +149,17 @@ struct HeapObjects {
 
   /// Chunks are aligned to 16 bytes: sizes stand in every second word.
   private func look(_ words: Bytes, at start: UInt64, in range: AddressRange, _ found: inout [UInt64]) {
-    words.withUnsafeBytes { raw in
-      var position = 8
-      while position &+ 8 <= raw.count {
-        let size = raw.load(fromByteOffset: position, as: UInt64.self) & ~HeapObjects.flags
-        if size >= sizes.smallest, size <= sizes.largest, sizes.contains(size) {
-          let chunk = start &+ UInt64(position) &- 8
-          let room = range.end &- chunk
-          if size &+ 16 <= room, isInUse(chunk: chunk, size, room: room &- size), isObject(chunk + 16) {
-            found.append(chunk + 16)
-          }
+    var position = 8
+    while let header = words.load(UInt64.self, at: position) {
+      let size = header & ~HeapObjects.flags
+      if sizes.contains(size) {
+        let chunk = start &+ UInt64(position) &- 8
+        let room = range.end &- chunk
+        if size &+ 16 <= room, isInUse(chunk: chunk, size, room: room &- size), isObject(chunk + 16) {
+          found.append(chunk + 16)
         }
-        position &+= 16
       }
+      position &+= 16
     }
   }
 

@@ -89,8 +89,8 @@ struct HeapWalk {
 /// Sizes of chunks that are looked for.
 struct ChunkSizes {
   private var sizes: [UInt64] = []
-  private(set) var smallest: UInt64 = .max
-  private(set) var largest: UInt64 = 0
+  private var smallest: UInt64 = .max
+  private var largest: UInt64 = 0
 
   var isEmpty: Bool { sizes.isEmpty }
 

@@ -106,7 +106,7 @@ extension Updater {
   func stepWaiting(frame: UInt64) -> Bool {
     guard let update = waiting else { return false }
     let found = look(update)
-    if found.isEmpty, update.mayAttempt {
+    if found.isEmpty, waiting === update, update.mayAttempt {
       attempt(update, found, frame: frame)
       if program.gatedUpdate?.waiting === update { program.standDown() }
     }

@@ -151,8 +151,7 @@ extension Updater {
       known.binary = newBinary
       return NewVersion(
         shared: shared, object: known, verdict: verdict, oldBinary: examination.old, binary: newBinary,
-        isFresh: false,
-        isLayoutKnown: isLayoutKnown)
+        isFresh: false, isLayoutKnown: isLayoutKnown)
     }
     guard parsed.segments.tls?.memorySize ?? 0 == 0 || shared.current.hasTLS else {
       throw UpdateFailure(
