@@ -239,7 +239,7 @@ import Testing
 
   /// It begins small, takes no more than a fiftieth of the time, and is tried less often the more often it was in vain.
   @Test func growsAndGetsRare() throws {
-    var pace = HoldPace(longest: 6 * Self.millisecond, from: 100)
+    var pace = HoldPace(longest: 60 * Self.millisecond, from: 100)
     let early = pace.take(now: 99)
     #expect(early == nil)
     var now: UInt64 = 100
@@ -256,9 +256,9 @@ import Testing
       distances.append((next - now) / time)
       now = next
     }
-    #expect(times.prefix(5) == [1, 2, 4, 6, 6])
-    #expect(times.allSatisfy { $0 <= 6 })
-    #expect(distances.prefix(6) == [50, 50, 50, 50, 100, 150])
+    #expect(times.prefix(7) == [3, 6, 12, 24, 48, 60, 60])
+    #expect(times.allSatisfy { $0 <= 60 })
+    #expect(distances.prefix(8) == [50, 50, 50, 50, 50, 50, 100, 150])
     #expect(distances.last == 3000)
   }
 }

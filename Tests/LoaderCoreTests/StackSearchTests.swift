@@ -8,9 +8,19 @@ import Testing
   private static let text = AddressRange(start: 0x7000_0000_0000, count: 0x4000)
   private static let inText: UInt64 = 0x7000_0000_1234
 
+  private static let page = 4096
+
+  /// Between two pages that nobody can read: a stack goes on in whatever is mapped right behind it, and that may be the
+  /// memory of another of these tests.
   private func memory(_ size: Int) -> UInt64 {
-    let address = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | Int32(MAP_ANONYMOUS), -1, 0)
-    return UInt64(UInt(bitPattern: address))
+    let room = mmap(nil, size + 2 * Self.page, PROT_NONE, MAP_PRIVATE | Int32(MAP_ANONYMOUS), -1, 0)
+    let address = UInt(bitPattern: room) + UInt(Self.page)
+    #expect(mprotect(UnsafeMutableRawPointer(bitPattern: address), size, PROT_READ | PROT_WRITE) == 0)
+    return UInt64(address)
+  }
+
+  private func release(_ address: UInt64, _ size: Int) {
+    munmap(UnsafeMutableRawPointer(bitPattern: UInt(address) - UInt(Self.page)), size + 2 * Self.page)
   }
 
   private func search(from stack: UInt64) throws -> StackSearch.Finding {
@@ -28,7 +38,7 @@ import Testing
   @Test func aboveTheStackPointerAndInTheRedZone() throws {
     let size = 1 << 16
     let stack = memory(size)
-    defer { munmap(UnsafeMutableRawPointer(bitPattern: UInt(stack)), size) }
+    defer { release(stack, size) }
     #expect(try search(from: stack + 0x8000) == .clean)
     store(Self.inText, at: stack + 0x100)
     #expect(try search(from: stack + 0x8000) == .clean, "dead frames below do not count")
@@ -44,7 +54,7 @@ import Testing
   @Test func stackOfSeveralMappings() throws {
     let size = 1 << 16
     let stack = memory(size)
-    defer { munmap(UnsafeMutableRawPointer(bitPattern: UInt(stack)), size) }
+    defer { release(stack, size) }
     madvise(UnsafeMutableRawPointer(bitPattern: UInt(stack) + 0x8000), 0x1000, Int32(MADV_DONTFORK))
     #expect(try FreeSpace.read().contains { $0.range.start == stack + 0x8000 }, "it is a mapping of its own")
     #expect(try search(from: stack + 0x1000) == .clean)
@@ -56,7 +66,7 @@ import Testing
   @Test func deepStack() throws {
     let size = 100 << 20
     let stack = memory(size)
-    defer { munmap(UnsafeMutableRawPointer(bitPattern: UInt(stack)), size) }
+    defer { release(stack, size) }
     store(Self.inText, at: stack + UInt64(size) - 4096)
     #expect(try search(from: stack + 0x1000) == .found)
   }
@@ -67,10 +77,9 @@ import Testing
     let size = 1 << 17
     let own = memory(size)
     let other = memory(size)
-    munmap(UnsafeMutableRawPointer(bitPattern: UInt(other)), 4096)
     defer {
-      munmap(UnsafeMutableRawPointer(bitPattern: UInt(own)), size)
-      munmap(UnsafeMutableRawPointer(bitPattern: UInt(other) + 4096), size - 4096)
+      release(own, size)
+      release(other, size)
     }
     let (handler, interrupted) =
       switch place {
@@ -88,7 +97,7 @@ import Testing
   @Test func framesThatAreNone() throws {
     let size = 1 << 16
     let stack = memory(size)
-    defer { munmap(UnsafeMutableRawPointer(bitPattern: UInt(stack)), size) }
+    defer { release(stack, size) }
     for (index, target) in [0, 1, UInt64.max, stack + 0x1000, stack + 0x800, 0x1000].enumerated() {
       frame(at: stack + 0x2000 + UInt64(index) * 0x200, interrupted: target)
     }
@@ -102,7 +111,7 @@ import Testing
   @Test func manyFrames() throws {
     let size = 1 << 20
     let stack = memory(size)
-    defer { munmap(UnsafeMutableRawPointer(bitPattern: UInt(stack)), size) }
+    defer { release(stack, size) }
     for index in 0..<200 {
       frame(at: stack + 0x1_0000 + UInt64(index) * 0x200, interrupted: stack + 0x1_0000 + UInt64(index + 1) * 0x200)
     }
@@ -115,7 +124,7 @@ import Testing
 
   @Test func threadThatHasEnded() throws {
     let page = memory(4096)
-    defer { munmap(UnsafeMutableRawPointer(bitPattern: UInt(page)), 4096) }
+    defer { release(page, 4096) }
     let search = StackSearch(ranges: [Self.text], maps: try FreeSpace.read(), buffer: page)
     #expect(search.look(at: Int32.max) == .clean)
   }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Who may ask a process, and what happens to those that ask or answer something else than they should.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct AskAccessTests {
   let workspace = try! Workspace()
 

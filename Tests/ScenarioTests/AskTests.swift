@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The command `luci` as its users meet it.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct AskTests {
   let workspace = try! Workspace()
   static let name = StaleProgram.name

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Programs compiled for other C libraries than the machine's: one loader serves them all, each with its own host.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct CLibraryTests {
   let workspace = try! Workspace()
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `ld-luci.so --check OLD NEW`: the running loader's verdict, asked for beforehand.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct CheckTests {
   let workspace = try! Workspace()
 

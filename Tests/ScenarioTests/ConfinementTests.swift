@@ -3,7 +3,7 @@ import Testing
 
 /// Programs that take rights from themselves: they must not notice the loader's thread, and updates go on or end with
 /// one warning.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct ConfinementTests {
   let workspace = try! Workspace()
   static let library = "libsetting.so"

@@ -3,7 +3,7 @@ import Testing
 
 /// Programs that use libraries of Debian under load while these go over Debian's own updates. What must come of each
 /// file is written down here; no use of a library may fail, whatever comes of it.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .serialized, .timeLimit(.minutes(5)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .serialized, .timeLimit(.minutes(10)))
 struct ConsumerTests {
   let workspace = try! Workspace()
 
@@ -201,7 +201,7 @@ struct ConsumerTests {
     let server = try await WebServer(in: workspace)
     var consumer = Self.curl
     consumer.steps[0].outcomes = ["libcurl.so.4": .eventually]
-    try await go(consumer, [server.url(http2: false), "2", "each"], environment: ["LD_LAYOUT_HOLD": "1000"])
+    try await go(consumer, [server.url(http2: false), "2", "each"], environment: ["LD_LAYOUT_HOLD": "10000"])
     try await server.end()
   }
 

@@ -3,7 +3,7 @@ import Testing
 
 /// Processes in namespaces of their own are asked from outside by the number that they have there, and from inside by
 /// the one within.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct ContainerTests {
   let workspace = try! Workspace()
 

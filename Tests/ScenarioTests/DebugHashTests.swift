@@ -4,7 +4,7 @@ import Testing
 /// LD_DEBUG_HASH: a service that knows layouts from debug information decides whether an update may be made.
 ///
 /// Here the service is a script's stand-in, a program of the test that answers every question in the same way.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct DebugHashTests {
   let workspace = try! Workspace()
 

@@ -4,7 +4,7 @@ import Testing
 /// gdb finds all objects, in a loader without its symbol table too.
 @Suite(
   .enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)),
-  .enabled(if: Luci.exists("/usr/bin/gdb"), "gdb is not installed"), .timeLimit(.minutes(3)))
+  .enabled(if: Luci.exists("/usr/bin/gdb"), "gdb is not installed"), .timeLimit(.minutes(10)))
 struct DebuggerTests {
   let workspace = try! Workspace()
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The examples show what they say, and end by themselves.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .serialized, .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .serialized, .timeLimit(.minutes(10)))
 struct ExampleTests {
   let workspace = try! Workspace()
 

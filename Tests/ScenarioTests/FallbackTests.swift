@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What Luci can't serve runs as if it were not there, with one line that says so.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct FallbackTests {
   let workspace = try! Workspace()
 

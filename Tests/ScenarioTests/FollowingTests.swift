@@ -3,7 +3,7 @@ import Testing
 
 /// Whatever leads into a library that is replaced leads to the new version, however it got there; and old and new code
 /// know each other.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct FollowingTests {
   let workspace = try! Workspace()
 

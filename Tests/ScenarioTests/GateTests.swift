@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Updates that need work on a thread of the program: it is done once, by the first call that comes.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct GateTests {
   let workspace = try! Workspace()
 

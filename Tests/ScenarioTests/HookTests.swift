@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Functions by which a program takes part in updates (include/luci.h).
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct HookTests {
   let workspace = try! Workspace()
   static let library = "libhooked.so"

@@ -3,7 +3,7 @@ import Testing
 
 /// A table of functions whose address the program has had from the start, and whose initial content is another one in
 /// the new version.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct InitialPointerTests {
   static let name = "libmethods.so"
   let workspace = try! Workspace()

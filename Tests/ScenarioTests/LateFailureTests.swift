@@ -3,7 +3,7 @@ import Testing
 
 /// What Luci can't do is found out when the C library is up already: the program runs as if Luci were not there, with
 /// one line that says so, or fails as it would without Luci.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct LateFailureTests {
   let workspace = try! Workspace()
 

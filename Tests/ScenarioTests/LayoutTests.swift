@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A new version whose objects have another layout: it takes over when none of the old ones lives.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct LayoutTests {
   let workspace = try! Workspace()
 
@@ -72,7 +72,7 @@ struct LayoutTests {
   @Test func busyThreads() async throws {
     let two = try await version("two", ["-DGROWN"])
     let one = try await version("one")
-    let program = try await start(.direct, threads: 4, ["busy"], environment: ["LD_LAYOUT_HOLD": "1000"])
+    let program = try await start(.direct, threads: 4, ["busy"], environment: ["LD_LAYOUT_HOLD": "10000"])
     try program.send("free it\n")
     try await program.wait(for: "the kept object's end") { $0.lines.contains("freed") ? true : nil }
     for round in 0..<6 {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Updates while a program does all it can at the same time.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(5)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct ManyUpdatesTests {
   let workspace = try! Workspace()
 

@@ -3,7 +3,7 @@ import Testing
 
 /// Variables that move inside their sections, new ones between them, and others gone: the program goes on with their
 /// values, while eight threads use them.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct MovingTests {
   static let name = "libmoving.so"
   let workspace = try! Workspace()

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Thread-local variables of libraries that are opened while threads run.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct OpenedTLSTests {
   let workspace = try! Workspace()
 

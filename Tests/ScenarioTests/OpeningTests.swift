@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// dlopen, dlclose and what goes with them do what they do under the system's loader.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct OpeningTests {
   let workspace = try! Workspace()
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Options and variables of the system's loader.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct OptionTests {
   let workspace = try! Workspace()
   static let systemLoader = "/lib64/ld-linux-x86-64.so.2"

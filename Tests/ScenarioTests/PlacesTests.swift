@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Programs in unusual places and roles: set-user-ID, in another root directory, started by themselves.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct PlacesTests {
   let workspace = try! Workspace()
   static let isRoot = geteuid() == 0

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A file that can't be taken: the program goes on with the old code, one line says why, the next good file is taken.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct RefusalTests {
   let workspace = try! Workspace()
 
@@ -260,7 +260,7 @@ struct RefusalTests {
 }
 
 /// What can't be replaced is told and left alone.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct RestartTests {
   let workspace = try! Workspace()
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Where libraries are found: the same file as under the system's loader.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct SearchTests {
   let workspace = try! Workspace()
 

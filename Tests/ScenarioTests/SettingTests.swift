@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Settings whose effect only a program that runs can show.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct SettingTests {
   let workspace = try! Workspace()
 
@@ -140,7 +140,7 @@ struct SettingTests {
 }
 
 /// Settings that decide about updates.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct UpdateSettingTests {
   let workspace = try! Workspace()
   static let library = "libsetting.so"

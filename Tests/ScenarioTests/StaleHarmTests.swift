@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Taking text away harms nobody, and what is said about it is true.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct StaleHarmTests {
   let workspace = try! Workspace()
   static let settings = ["LD_DETECT_OUTDATED": "userfaultfd", "LD_DETECT_OUTDATED_DELAY": "0", "LD_RETIRE_TIME": "1"]

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Where old code can't be looked at, nothing breaks, and that is told once.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct StaleLimitTests {
   let workspace = try! Workspace()
   static let hasDebugger = Luci.exists("/usr/bin/gdb")

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Whether old code still runs is seen, and told truly.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct StaleTests {
   let workspace = try! Workspace()
 

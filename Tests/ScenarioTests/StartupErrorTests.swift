@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What can't be started fails with the words and exit status that scripts know from the system's loader.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct StartupErrorTests {
   let workspace = try! Workspace()
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A program started by Luci shows what it shows under the system's loader: same output, errors and end.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct StartupTests {
   let workspace = try! Workspace()
 

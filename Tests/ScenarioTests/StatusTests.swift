@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Where LD_STATUS_INFO leads, and that nobody who reads there can stop the program.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct StatusTests {
   let workspace = try! Workspace()
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Unchanged programs of the system, started through the loader.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct SystemProgramTests {
   let workspace = try! Workspace()
 

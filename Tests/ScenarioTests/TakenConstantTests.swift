@@ -2,7 +2,7 @@ import Testing
 
 /// Constants of a library that live in the executable, since it has taken them over by copy relocations: tables of
 /// virtual functions follow, and other content is a reason to refuse.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct TakenConstantTests {
   let workspace = try! Workspace()
   private static let name = "libtaken.so"

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Files that change together. liba needs libb, libd needs neither.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct TogetherTests {
   let workspace = try! Workspace()
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Allocators that are preloaded, sanitizers, valgrind and perf with a program under Luci.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct ToolsTests {
   let workspace = try! Workspace()
   static let libraries = "/usr/lib/x86_64-linux-gnu/"

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A library's file changes, and the running program goes over to the new version with its data.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct UpdateTests {
   let workspace = try! Workspace()
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Settings that say what is looked at, and what is written about it, where a running program shows the difference.
-@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: Luci.isReady, Comment(rawValue: Luci.isMissing)), .timeLimit(.minutes(10)))
 struct WatchSettingTests {
   let workspace = try! Workspace()
 

@@ -10,7 +10,7 @@ private let debianNew = "2.5.0-1+deb12u5"
   .enabled(
     if: Luci.libexpat(debianOld) != nil && Luci.libexpat(debianNew) != nil,
     "no subjects: tools/subjects fetches them, LUCI_SUBJECTS names their directory"),
-  .timeLimit(.minutes(3)))
+  .timeLimit(.minutes(10)))
 struct XMLTests {
   let workspace = try! Workspace()
 

@@ -7,7 +7,8 @@ struct HoldPace {
   /// CLOCK_MONOTONIC, nanoseconds; nil: never.
   private(set) var next: UInt64?
 
-  private static var first: UInt64 { 1_000_000 }
+  /// Of the longest time.
+  private static var firstPart: UInt64 { 20 }
   private static var share: UInt64 { 50 }
   /// In units of the usual distance.
   private static var longestDistance: UInt64 { 60 }
@@ -15,7 +16,7 @@ struct HoldPace {
   /// `longest`: nanoseconds; 0: never.
   init(longest: UInt64, from start: UInt64) {
     self.longest = longest
-    time = min(HoldPace.first, longest)
+    time = longest / HoldPace.firstPart
     next = longest == 0 ? nil : start
   }
 

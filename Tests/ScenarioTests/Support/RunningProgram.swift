@@ -125,7 +125,7 @@ final class RunningProgram {
   /// program has ended without it.
   @discardableResult
   func wait<Result>(
-    for event: String, atMost limit: Duration = .seconds(60), _ condition: (Seen) throws -> Result?
+    for event: String, atMost limit: Duration = .seconds(120), _ condition: (Seen) throws -> Result?
   ) async throws -> Result {
     let deadline = ContinuousClock.now + limit
     while true {
@@ -140,7 +140,7 @@ final class RunningProgram {
 
   /// Closes the input and waits for the end.
   @discardableResult
-  func end(atMost limit: Duration = .seconds(60)) async throws -> Ending {
+  func end(atMost limit: Duration = .seconds(120)) async throws -> Ending {
     closeInput()
     return try await wait(for: "its end", atMost: limit) { $0.ending }
   }
