@@ -72,6 +72,21 @@ import Testing
     #expect(lines.count == 3)
   }
 
+  @Test func aFileThatWasRotated() {
+    let log = log()
+    log.becomeHelper()
+    log.warning("one")
+    rename("\(directory.name)/log", "\(directory.name)/old")
+    log.warning("two")
+    #expect(directory.read("old").split(separator: "\n").count == 2, "there is no other file yet")
+    directory.write("log", "")
+    log.warning("three")
+    unlink("\(directory.name)/log")
+    log.warning("four")
+    #expect(lines.count == 1 && lines[0].hasSuffix("four"))
+    #expect(openFiles("log") == 1)
+  }
+
   private func openFiles(_ name: String) -> Int {
     var count = 0
     for number in 0..<256 {

@@ -76,39 +76,6 @@ import Testing
   }
 }
 
-@Suite struct LockTests {
-  @Test func isRecursive() {
-    let lock = Lock()
-    lock.lock()
-    #expect(!lock.isNested)
-    #expect(lock.tryLock())
-    #expect(lock.isNested)
-    lock.unlock()
-    lock.unlock()
-    #expect(lock.tryLock())
-    lock.unlock()
-  }
-
-  @Test func excludes() async {
-    let lock = Lock()
-    let counter = UnsafeMutablePointer<Int>.allocate(capacity: 1)
-    counter.initialize(to: 0)
-    nonisolated(unsafe) let shared = (lock, counter)
-    await withTaskGroup(of: Void.self) { group in
-      for _ in 0..<4 {
-        group.addTask {
-          for _ in 0..<10_000 {
-            shared.0.lock()
-            shared.1.pointee += 1
-            shared.0.unlock()
-          }
-        }
-      }
-    }
-    #expect(counter.pointee == 40_000)
-  }
-}
-
 @Suite struct StandInTests {
   /// The image is a well-formed ELF object for readers of program headers, dynamic section, symbols and hashes.
   @Test func isReadable() throws {

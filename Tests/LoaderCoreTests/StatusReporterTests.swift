@@ -48,6 +48,25 @@ import Testing
     #expect(directory.read("status").split(separator: "\n").count == 2)
   }
 
+  /// As logrotate does, with and without its option `create`; and who removes the file gets a new one.
+  @Test(arguments: [(true, true), (true, false), (false, true), (false, false)])
+  func aFileThatWasRotated(isMoved: Bool, isMadeAnew: Bool) {
+    let reporter = reporter("status")
+    reporter.programIsReady()
+    for _ in 0..<2 { report(reporter) }
+    #expect(reporter.descriptor != nil, "it is kept open")
+    if isMoved {
+      rename("\(directory.name)/status", "\(directory.name)/old")
+    } else {
+      unlink("\(directory.name)/status")
+    }
+    if isMadeAnew { directory.write("status", "") }
+    for _ in 0..<3 { report(reporter) }
+    func count(_ name: String) -> Int { directory.read(name).split(separator: "\n").count }
+    #expect(count("status") == (isMoved && !isMadeAnew ? 0 : 3))
+    if isMoved { #expect(count("old") == (isMadeAnew ? 2 : 5)) }
+  }
+
   /// Its reader will want the name again.
   @Test(arguments: [true, false])
   func noFileInPlaceOfAFIFO(isKept: Bool) {

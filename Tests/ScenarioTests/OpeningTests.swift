@@ -119,6 +119,40 @@ struct OpeningTests {
     #expect(program.seen.lines == expected + ["end"])
   }
 
+  /// Its update waits for an object that the plugin itself has: with the plugin both are gone.
+  @Test(arguments: Start.luci)
+  func closedWhileItsUpdateWaits(start: Start) async throws {
+    let names = ["one", "two"]
+    var versions: [String] = []
+    for name in names {
+      let flags = ["-DVERSION=\"\(name)\"", "-DRECORD"] + (name == "two" ? ["-DGROWN"] : [])
+      versions.append(try await workspace.library("\(name)/libclosing.so", "closing-lib.cpp", flags: flags))
+    }
+    let library = workspace.file("libclosing.so")
+    let subject = Subject.compiled(in: workspace, "closing.c")
+    try workspace.replace(library, with: versions[0])
+    let program = try await subject.start(start, [library], environment: ["LD_LAYOUT_HOLD": "0"], status: true)
+    func ask(_ commands: String, _ answers: Substring...) async throws {
+      let before = program.seen.lines.count
+      try program.send(commands)
+      try await program.wait(for: "\(answers)") { $0.lines.count >= before + answers.count ? true : nil }
+      #expect(Array(program.seen.lines.dropFirst(before)) == answers, "\(program.seen)")
+    }
+    for round in 0..<3 {
+      let (old, new) = (names[round % 2], versions[(round + 1) % 2])
+      let refusals = program.seen.refusals(of: "libclosing.so").count
+      try await ask("on", "constructed", "opened", Substring("\(old) 1"))
+      try workspace.replace(library, with: new)
+      try await program.wait(for: "a line that says why") {
+        $0.refusals(of: "libclosing.so").count > refusals ? true : nil
+      }
+      try await ask("nc", Substring("\(old) 2"), "destructed", "closed 0")
+    }
+    try await ask("onc", "constructed", "opened", "two 1", "destructed", "closed 0")
+    #expect(try await program.end() == .exit(0), "\(program.seen)")
+    #expect(program.seen.updates(of: "libclosing.so") == 0)
+  }
+
   /// A library comes and goes while its file is replaced.
   @Test(arguments: Start.luci)
   func reopenedWhileReplaced(start: Start) async throws {

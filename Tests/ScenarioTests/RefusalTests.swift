@@ -275,4 +275,25 @@ struct RestartTests {
     #expect(program.seen.errors.contains("restart needed"))
     try await counter.finish(program)
   }
+
+  /// What a package brings that is installed once more is what the program runs.
+  @Test func executableInstalledAgain() async throws {
+    let counter = try await Counter(in: workspace)
+    let two = try await counter.version("two")
+    let program = try await counter.start(.direct)
+    let file = workspace.file("counting")
+    let content = try workspace.contents(file)
+    try workspace.replace(file, content: content)
+    try workspace.replace(counter.library, with: two)
+    try await program.wait(for: "version two") { $0.has(version: "two") }
+    #expect(program.seen.status.allSatisfy { !$0.isRefusal }, "\(program.seen)")
+    // One byte of read-only data, and the same build-id.
+    var other = content
+    let place = try #require(other.range(of: Data("wrong: thread".utf8)))
+    other[place.lowerBound] = UInt8(ascii: "W")
+    try workspace.replace(file, content: other)
+    let line = try await program.wait(for: "a line about the executable") { $0.status.first { $0.isRefusal } }
+    #expect(line.name == "counting")
+    try await counter.finish(program)
+  }
 }

@@ -46,6 +46,8 @@ struct SettingTests {
     chmod(file, 0o666)
     let refused = try await outcome(command, ["LD_LIBRARY_CONF": file])
     #expect(refused.ending == .exit(127) && refused.errors.contains("libpath.conf not used"), "\(refused)")
+    let missing = try await outcome(command, ["LD_LIBRARY_CONF": file + "x"])
+    #expect(missing.ending == .exit(127) && missing.errors.contains("libpath.confx not used: "), "\(missing)")
   }
 
   @Test func excludedLibrary() async throws {

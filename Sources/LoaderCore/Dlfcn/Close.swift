@@ -51,6 +51,7 @@ extension Program {
     // From here on a destructor that opens such a library gets a new image, and one that closes another object does
     // not come upon these again.
     for object in unused { object.isClosing = true }
+    updater?.withdrawPending(closing: unused)
     for object in DestructorOrder.sorted(unused) {
       guard let index = initialised.firstIndex(where: { $0 === object }) else { continue }
       initialised.remove(at: index)
@@ -85,14 +86,15 @@ extension Program {
     if updater?.isBusy == true { return true }
     // Its outdated text is watched from another thread.
     if shared.versions.count > 1, let stale, stale.mode != .disabled { return true }
-    return gatedUpdate?.versions.contains { $0.shared === shared } == true
-      || updater?.waiting?.versions.contains { $0.shared === shared } == true
+    guard let gatedUpdate, gatedUpdate.isBeingMade else { return false }
+    return gatedUpdate.versions.contains { $0.shared === shared }
   }
 
   /// Takes objects out of the process, whose destructors ran or whose constructors never did.
   func unload(_ objects: [LoadedObject]) {
     if objects.isEmpty { return }
     for object in objects { object.isClosing = true }
+    updater?.withdrawPending(closing: objects)
     let isGone = { (object: LoadedObject) in objects.contains { $0 === object } }
     initialised.removeAll(where: isGone)
     graph.remove(where: isGone)

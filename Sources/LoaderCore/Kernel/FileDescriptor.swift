@@ -72,6 +72,14 @@ public struct FileDescriptor: Equatable {
     try FileDescriptor.statx(Int(number), Path(""), Int(AT_EMPTY_PATH))
   }
 
+  /// What is written for `path` belongs elsewhere by now: another file has the name, or this one was removed. One that
+  /// was only moved away, or lies outside of a new root directory, goes on to serve.
+  func isReplaced(at path: Path) -> Bool {
+    guard let own = try? status(), own.isRegular else { return false }
+    guard let now = try? FileDescriptor.status(of: path) else { return own.links == 0 }
+    return !now.isSameFile(as: own)
+  }
+
   /// Of the file a path leads to, or of the last symbolic link itself.
   public static func status(of path: Path, followingLinks: Bool = true) throws(Errno) -> FileStatus {
     try statx(Int(AT_FDCWD), path, followingLinks ? 0 : Int(AT_SYMLINK_NOFOLLOW))

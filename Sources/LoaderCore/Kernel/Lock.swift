@@ -38,6 +38,26 @@ public final class Lock {
     depth = 1
   }
 
+  /// Waits for the lock until `end` (CLOCK_MONOTONIC, nanoseconds) at most. Sleeps all that time: who looks where this
+  /// thread is finds it at rest.
+  public func lock(until end: UInt64) -> Bool {
+    if tryLock() { return true }
+    while luci_exchange32(word, 2) != 0 {
+      let now = ClockTime.monotonic()
+      // The word stays 2: at worst its holder wakes nobody.
+      if now >= end { return false }
+      var time = __kernel_timespec(
+        tv_sec: Int64((end - now) / 1_000_000_000), tv_nsec: Int64((end - now) % 1_000_000_000))
+      _ = withUnsafePointer(to: &time) {
+        luci_syscall4(
+          Int(__NR_futex), Int(bitPattern: word), Int(FUTEX_WAIT_PRIVATE), 2, Int(bitPattern: $0))
+      }
+    }
+    owner = thread
+    depth = 1
+    return true
+  }
+
   /// Takes the lock if nobody else has it.
   public func tryLock() -> Bool {
     if owner == thread || luci_compare_exchange32(word, 0, 1) == 0 {

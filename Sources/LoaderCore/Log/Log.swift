@@ -159,7 +159,15 @@ public final class Log {
   private func put(_ line: Text, isHelper: Bool) -> Bool {
     do throws(Errno) {
       if let file {
-        if isHelper, let kept = helperFile { return finish(kept, line) }
+        if isHelper, let kept = helperFile {
+          // Where a rotated file can't be opened anew, the old one is better than none.
+          guard kept.isReplaced(at: file), let new = try? Log.open(file, extraFlags: 0) else {
+            return finish(kept, line)
+          }
+          kept.close()
+          helperFile = new
+          return finish(new, line)
+        }
         let opened = try Log.open(file, extraFlags: 0)
         if isHelper { helperFile = opened }
         defer { if !isHelper { opened.close() } }

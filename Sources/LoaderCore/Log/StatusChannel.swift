@@ -33,8 +33,10 @@ final class StatusChannel {
     return result
   }
 
-  /// Sends through the open descriptor; opens it where it is not, or once more where its reader has gone.
+  /// Sends through the open descriptor; opens it where it is not, or once more where its reader has gone or the file
+  /// was rotated.
   func send(_ line: Bytes) -> Bool {
+    followFile()
     if descriptor != nil {
       let result = put(line)
       if result == line.count { return true }
@@ -53,6 +55,15 @@ final class StatusChannel {
     let result = put(line)
     if result != line.count && result != -Int(EAGAIN) { close() }
     return result == line.count
+  }
+
+  /// Where the new file can't be opened, the old one is better than none.
+  private func followFile() {
+    guard let old = descriptor, old.isReplaced(at: path) else { return }
+    do throws(Errno) {
+      try open()
+      old.close()
+    } catch {}
   }
 
   private func put(_ line: Bytes) -> Int {

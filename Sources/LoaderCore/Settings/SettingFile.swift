@@ -18,7 +18,8 @@ extension Settings {
 
   /// LD_LIBRARY_CONF: directories, one per line; `#` starts a comment line. Relative ones do not count.
   public mutating func readLibraryDirectories(preset: Path) -> [Path] {
-    guard let content = content(ofConfiguration: libraryConfiguration ?? preset) else { return [] }
+    let asked = libraryConfiguration
+    guard let content = content(ofConfiguration: asked ?? preset, mayBeMissing: asked == nil) else { return [] }
     return content.withUnsafeBytes { buffer in
       Bytes(buffer).parts((10, 10), keepingEmpty: false).compactMap { line in
         line.withBytes { bytes in
@@ -29,10 +30,10 @@ extension Settings {
     }
   }
 
-  /// nil: it is not there, or a warning says why it does not count.
-  private mutating func content(ofConfiguration path: Path) -> [UInt8]? {
+  /// nil: it is not there, or a warning says why it does not count. Who named a file meant one that is there.
+  private mutating func content(ofConfiguration path: Path, mayBeMissing: Bool = true) -> [UInt8]? {
     do throws(Errno) { return try Settings.content(of: path, isSecure: isSecure) } catch {
-      if error == .noEntry || error.number == ENOTDIR { return nil }
+      if mayBeMissing, error == .noEntry || error.number == ENOTDIR { return nil }
       var text = Text("configuration file ")
       path.withBytes { text.append(printable: $0, limit: 200) }
       text.append(" not used: ")

@@ -60,10 +60,7 @@ extension Program {
   /// On a program thread at a gate. `frame`: where its caller's return address lies.
   func waitAtGate(_ index: UInt64, frame: UInt64) {
     guard hold.isOn, !lock.isHeld, !SignalFrame.mayBeAbove(frame, of: self) else { return }
-    while !lock.tryLock() {
-      hold.sleep(hold.state, nanoseconds: Program.holdGlance)
-      if !hold.isOn { return }
-    }
+    guard lock.lock(until: hold.end) else { return }
     guard let waiting = gatedUpdate?.waiting, mayWait(waiting, index, frame) else { return lock.unlock() }
     let state = hold.state
     let isWatcher = !hold.hasWatcher
@@ -82,7 +79,7 @@ extension Program {
   private func lookWhileHeld(_ waiting: WaitingUpdate, _ frame: UInt64) {
     guard lock.tryLock() else { return }
     defer { lock.unlock() }
-    if gatedUpdate?.waiting === waiting, !waiting.watch.hasWitness(waiting.objects) {
+    if gatedUpdate?.waiting === waiting, waiting.watch.isWorthALookWhileHeld(waiting.objects) {
       keepingErrno { finishGatedUpdate(frame: frame) }
     }
   }

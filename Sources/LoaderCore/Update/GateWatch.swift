@@ -9,11 +9,14 @@ struct GateWatch {
   /// From then on also where the witnesses seem to be alive: the memory of one that is gone may belong to something
   /// larger, or to another one.
   private var nextCheck: UInt64 = 0
+  /// The same for a thread that is kept waiting, which has nothing else to do.
+  private var nextHeldCheck: UInt64 = 0
   private(set) var passes = 0
 
   /// Looking takes at most this part of the time.
   private static var lookShare: UInt64 { 20 }
   private static var checkShare: UInt64 { 100 }
+  private static var heldShare: UInt64 { 4 }
   private static var shortestPause: UInt64 { 50_000 }
   /// So many calls may be slowed down by gates, by about `passCost` nanoseconds each, which is the 50th part of the
   /// time that the gates are away then.
@@ -36,7 +39,13 @@ struct GateWatch {
     let now = ClockTime.monotonic()
     nextLook = now + max(GateWatch.shortestPause, cost * GateWatch.lookShare)
     nextCheck = now + max(GateWatch.shortestPause, cost) * GateWatch.checkShare
+    nextHeldCheck = now + max(GateWatch.shortestPause, cost) * GateWatch.heldShare
     note(found)
+  }
+
+  /// For a thread that is kept waiting: whether it is worth while to look.
+  func isWorthALookWhileHeld(_ objects: borrowing HeapObjects) -> Bool {
+    !hasWitness(objects) || ClockTime.monotonic() >= nextHeldCheck
   }
 
   /// So many calls have passed that the gates should be taken away for a while.

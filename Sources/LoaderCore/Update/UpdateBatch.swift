@@ -21,6 +21,44 @@ extension Updater {
     return keepWhole(candidates, without: refused)
   }
 
+  /// An update that still waits for a program thread is taken back, and its objects come into this one.
+  func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
+    program.lock.lock()
+    defer { program.lock.unlock() }
+    guard let versions = waiting?.versions ?? program.gatedUpdate?.versions else { return changed }
+    program.standDown()
+    waiting = nil
+    for version in versions { version.discard(room) }
+    return changed + versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
+  }
+
+  /// Objects leave the process, and with them what waits for them: the others of that update are to be looked at again.
+  /// Any other update may be bound to what leaves. Under the lock.
+  func withdrawPending(closing gone: [LoadedObject]) {
+    guard let versions = waiting?.versions ?? program.gatedUpdate?.versions,
+      program.gatedUpdate?.isBeingMade != true
+    else { return }
+    if waiting != nil { program.standDown() }
+    guard versions.contains(where: { version in gone.contains { $0 === version.old } }) else { return }
+    program.standDown()
+    waiting = nil
+    for version in versions {
+      version.discard(room)
+      guard !gone.contains(where: { $0 === version.old }) else { continue }
+      returned.append(version.shared)
+      // For those who look at the files themselves.
+      version.shared.seen = SeenFile()
+    }
+    if !returned.isEmpty, program.helperThread != 0 { try? ThreadWake.wake(thread: program.helperThread) }
+  }
+
+  func takeReturned() -> [SharedObject] {
+    program.lock.lock()
+    defer { program.lock.unlock() }
+    defer { returned = [] }
+    return returned.filter { !$0.isGone }
+  }
+
   /// Objects that could not go over because of others, and these: a new file of one of them is a chance for all.
   private func withUnfinished(_ changed: [SharedObject]) -> [SharedObject] {
     guard changed.contains(where: { isUnfinished($0) }) else { return changed }

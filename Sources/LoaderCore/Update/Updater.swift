@@ -6,10 +6,7 @@ public final class Updater {
   /// By id.
   private(set) var objects: [SharedObject] = []
   private var watched = 0
-  /// Files that are watched but can't be replaced: the executable and the host's objects.
-  private var fixed: [(path: Path, known: FileStatus?)] = []
-  /// The watcher's number for the first of them, far above all objects.
-  private static var firstFixed: Int { 1 << 24 }
+  var fixed: [FixedFile] = []
   let room = UpdateRoom()
   private let debugFiles: DebugFiles?
   /// Under the program's lock.
@@ -48,6 +45,9 @@ public final class Updater {
   /// The helper prepares an update without the program's lock: what it looks at must stay.
   private(set) var isBusy = false
 
+  /// Their update was taken back, and is to be made anew. Under the program's lock.
+  var returned: [SharedObject] = []
+
   func setBusy(_ isBusy: Bool) {
     program.lock.lock()
     self.isBusy = isBusy
@@ -78,49 +78,6 @@ public final class Updater {
     fixed = []
   }
 
-  /// The executable and the C library's family stay as they are; that their files changed is told. Called when the
-  /// helper starts: a change from then on counts, though the watches come later.
-  func noteFixed() {
-    // Started directly, the program's path is known; else the kernel has it.
-    let asked = program.executablePath
-    let executable = asked.isEmpty ? (try? Path("/proc/self/exe").linkTarget()) ?? asked : asked
-    fixed = ([executable] + program.hostObjects.map { $0.path }).map { ($0, try? FileDescriptor.status(of: $0)) }
-  }
-
-  private func watchFixed(_ watcher: FileWatcher) {
-    for (index, file) in fixed.enumerated() where file.path.isAbsolute {
-      // Whether it can be watched or not makes no difference to what the program runs.
-      _ = try? watcher.add(file.path, id: Updater.firstFixed + index, known: file.known)
-    }
-  }
-
-  /// What `__luci_update` and a helper without inotify look at themselves.
-  func lookAtFixed() {
-    if fixed.isEmpty {
-      program.lock.lock()
-      noteFixed()
-      program.lock.unlock()
-    }
-    for index in fixed.indices {
-      guard let status = try? FileDescriptor.status(of: fixed[index].path), status != fixed[index].known else {
-        continue
-      }
-      fixed[index].known = status
-      reportFixed([Updater.firstFixed + index])
-    }
-  }
-
-  private func reportFixed(_ ids: [Int]) {
-    for id in ids where id >= Updater.firstFixed && id - Updater.firstFixed < fixed.count {
-      let path = fixed[id - Updater.firstFixed].path
-      let detail: StaticString =
-        id == Updater.firstFixed
-        ? "the executable can't be replaced: restart needed" : "the C library can't be replaced: restart needed"
-      program.status.report(
-        .incompatible, object: path.lastComponent, path: path, cause: "restart-needed", detail: Text(detail))
-    }
-  }
-
   /// The helper's main loop. It ends where waiting fails, and where updates are left to `__luci_update`.
   func run(_ watcher: FileWatcher) {
     watchFixed(watcher)
@@ -137,6 +94,7 @@ public final class Updater {
         watch(all[watched], watcher)
         watched += 1
       }
+      update(takeChanged(takeReturned()), watcher)
       do throws(Errno) {
         let due = earliest(releaseBinaries(all), earliest(stepWaiting(), program.stale?.step(all)))
         let batch = try watcher.waitForBatch(until: due)
@@ -149,7 +107,7 @@ public final class Updater {
         let calm = batch.calm.filter { $0 < all.count }.map { all[$0] }
         if !calm.isEmpty { foresee(calm) }
         let changed = takeChanged(batch.changed.filter { $0 < all.count }.map { all[$0] })
-        if !changed.isEmpty { update(changed, watcher) }
+        update(changed, watcher)
         if !changed.isEmpty || !calm.isEmpty { releaseDue = ClockTime.monotonic() + Updater.releaseTime }
       } catch {
         var text = Text("no further updates: waiting for changes failed: ")
@@ -202,6 +160,7 @@ public final class Updater {
 
   /// Files that changed together become one update: what can be shown to be safe is committed at once.
   func update(_ changed: [SharedObject], _ watcher: FileWatcher?) {
+    if changed.isEmpty { return }
     program.updateLock.lock()
     defer { program.updateLock.unlock() }
     if program.usesUpdatePoint { return }
@@ -228,17 +187,6 @@ public final class Updater {
     if ready.isEmpty { return }
     program.commit(ready)
     reportUpdated(ready)
-  }
-
-  /// An update that still waits for a program thread is taken back, and its objects come into this one.
-  func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
-    program.lock.lock()
-    defer { program.lock.unlock() }
-    guard let versions = waiting?.versions ?? program.gatedUpdate?.versions else { return changed }
-    program.standDown()
-    waiting = nil
-    for version in versions { version.discard(room) }
-    return changed + versions.map { $0.shared }.filter { shared in !changed.contains { $0 === shared } }
   }
 
   /// The whole batch waits for a program thread.
