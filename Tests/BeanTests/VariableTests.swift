@@ -41,6 +41,34 @@ import Testing
     #expect(verdict.codes == (isAccepted ? [] : ["variable-moved"]), "\(verdict.text)")
   }
 
+  /// All users of the one are gone, and all users of the other are new. Only where something says that they stand in for
+  /// each other, or the content does, is it one variable.
+  @Test(
+    arguments: [
+      ("first", "first", "int", "", true), ("first", "second", "int", "", false),
+      ("first", "second", "char", "[32] = \"some text of its own\"", true),
+    ])
+  func usersThatAreAllOthers(before: String, after: String, type: String, rest: String, isAccepted: Bool) throws {
+    // What only `user` calls lies beside it.
+    let source = { (helper: String, name: String, user: String) in
+      let define = "__attribute__((noinline)) static long \(name)(long x) { \(helper) }\n"
+      let lines = ["first", "second"].map { function in
+        (user == function ? define : "") + """
+          int \(function)_before(int x) { return x * \(function.count) + 7; }
+          long \(function)(long x) { return \(user == function ? name + "(x + 1)" : "x * 3") - \(function.count); }
+          int \(function)_behind(int x) { return x / \(function.count) - 11; }
+
+          """
+      }
+      return "static \(type) state\(rest);\n" + lines.joined()
+    }
+    let place = rest.isEmpty ? "state" : "state[x & 7]"
+    let verdict = try Self.verdict(
+      source("if (x > \(place)) \(place) = x; return \(place) * x ^ (x >> 3);", "largest", before),
+      source("for (long i = 0; i < x; i++) \(place) += i & 5 ? 3 : 1; return \(place) % 1000;", "sum", after))
+    #expect(verdict.codes == (isAccepted ? [] : ["variable-unplaced"]), "\(verdict.text)")
+  }
+
   @Test func aNewVariableInTheMiddleMovesTheOthers() throws {
     let verdict = try Self.verdict(
       Self.variables + Self.functions,

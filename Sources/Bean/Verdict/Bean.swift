@@ -76,6 +76,7 @@ public enum Bean {
     comparison.compareCode()
     comparison.compareChangedCode()
     comparison.compareWidths()
+    comparison.comparePlaces()
     compareContent(comparison)
   }
 
