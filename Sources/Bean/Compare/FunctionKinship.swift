@@ -6,8 +6,8 @@
 /// and its counterpart the other.
 struct FunctionKinship {
   private let comparison: Comparison
-  private let old: Side
-  private let new: Side
+  private var old: Side
+  private var new: Side
 
   init(_ comparison: Comparison) {
     self.comparison = comparison
@@ -15,8 +15,11 @@ struct FunctionKinship {
     new = Side(comparison.new, comparison.matches.oldOfNew)
   }
 
-  func isAny(of removed: [Int], kinTo added: [Int]) -> Bool {
-    removed.contains { (before) in added.contains { isInPlace(before, $0) } } || haveCommonUser(removed, added)
+  mutating func isAny(of removed: [Int], kinTo added: [Int]) -> Bool {
+    for before in removed {
+      for after in added where isInPlace(before, after) { return true }
+    }
+    return haveCommonUser(removed, added)
   }
 
   private func isInPlace(_ before: Int, _ after: Int) -> Bool {
@@ -31,9 +34,10 @@ struct FunctionKinship {
     return comparison.matches.oldOfNew[after] == Int32(truncatingIfNeeded: before)
   }
 
-  private func haveCommonUser(_ removed: [Int], _ added: [Int]) -> Bool {
+  private mutating func haveCommonUser(_ removed: [Int], _ added: [Int]) -> Bool {
     let users = new.matchedUsers(of: added)
-    return old.matchedUsers(of: removed).contains { users.contains(Int(comparison.matches.newOfOld[$0])) }
+    let before = old.matchedUsers(of: removed)
+    return before.contains { users.contains(Int(comparison.matches.newOfOld[$0])) }
   }
 
   /// The functions of one version.
@@ -47,14 +51,15 @@ struct FunctionKinship {
     }
 
     private(set) var places: [Int: Place] = [:]
-    /// Of functions without a counterpart: who refers to them.
-    private var users: [Int: [Int]] = [:]
+    private let binary: Binary
+    /// Made where the order says nothing.
+    private var graph: CallGraph?
     private let counterparts: [Int32]
 
     private static var maximum: Int { 256 }
 
     init(_ binary: Binary, _ counterparts: [Int32]) {
-      self.counterparts = counterparts
+      (self.binary, self.counterparts) = (binary, counterparts)
       var (lone, previous): ([Int], Int?) = ([], nil)
       for index in counterparts.indices where !binary.code.functions[index].isLinkage {
         if counterparts[index] < 0 {
@@ -65,15 +70,6 @@ struct FunctionKinship {
         }
       }
       note(lone, previous, nil)
-      for index in counterparts.indices {
-        let function = binary.code.functions[index]
-        for reference in binary.code.references[function.first..<function.end] {
-          guard let target = binary.code.index(startingAt: reference.target), counterparts[target] < 0 else {
-            continue
-          }
-          if users[target]?.last != index { users[target, default: []].append(index) }
-        }
-      }
     }
 
     private mutating func note(_ lone: [Int], _ previous: Int?, _ next: Int?) {
@@ -83,10 +79,12 @@ struct FunctionKinship {
     }
 
     /// Functions with a counterpart that use one of these, be it through others without one.
-    func matchedUsers(of functions: [Int]) -> Set<Int> {
+    mutating func matchedUsers(of functions: [Int]) -> Set<Int> {
+      let graph = self.graph ?? CallGraph(binary)
+      self.graph = graph
       var (found, seen, next) = (Set<Int>(), Set(functions), functions)
       while let function = next.popLast(), seen.count < Side.maximum {
-        for user in users[function] ?? [] {
+        for user in graph.users(of: function) {
           if counterparts[user] >= 0 {
             found.insert(user)
           } else if seen.insert(user).inserted {

@@ -164,6 +164,9 @@ final class CallGraph {
   /// One may be there several times.
   func callers(of function: Int) -> ArraySlice<Int32> { calls[function] }
 
+  /// Functions that call it or take its address. One may be there several times.
+  func users(of function: Int) -> [Int] { (calls[function] + takers[function]).map { Int($0) } }
+
   private func firstExport(_ function: Int) -> Int? {
     let low = exports.lowerBound { $0.key < UInt64(function) }
     return low < exports.count && exports[low].key == UInt64(function) ? low : nil

@@ -56,7 +56,7 @@ extension Updater {
   func waitsFor(_ shared: SharedObject) -> Text? {
     program.lock.lock()
     defer { program.lock.unlock() }
-    guard (waiting?.versions ?? program.gatedUpdate?.versions ?? []).contains(where: { $0.shared === shared }) else {
+    guard pendingVersions.contains(where: { $0.shared === shared }) else {
       return nil
     }
     return waiting?.reason ?? Text("a thread of the program")

@@ -30,9 +30,7 @@ public final class Lock {
       return
     }
     if luci_compare_exchange32(word, 0, 1) != 0 {
-      while luci_exchange32(word, 2) != 0 {
-        _ = luci_syscall4(Int(__NR_futex), Int(bitPattern: word), Int(FUTEX_WAIT_PRIVATE), 2, 0)
-      }
+      while luci_exchange32(word, 2) != 0 { Futex.wait(word, while: 2) }
     }
     owner = thread
     depth = 1
@@ -46,12 +44,7 @@ public final class Lock {
       let now = ClockTime.monotonic()
       // The word stays 2: at worst its holder wakes nobody.
       if now >= end { return false }
-      var time = __kernel_timespec(
-        tv_sec: Int64((end - now) / 1_000_000_000), tv_nsec: Int64((end - now) % 1_000_000_000))
-      _ = withUnsafePointer(to: &time) {
-        luci_syscall4(
-          Int(__NR_futex), Int(bitPattern: word), Int(FUTEX_WAIT_PRIVATE), 2, Int(bitPattern: $0))
-      }
+      Futex.wait(word, while: 2, nanoseconds: end - now)
     }
     owner = thread
     depth = 1
@@ -89,9 +82,7 @@ public final class Lock {
     depth -= 1
     if depth > 0 { return }
     owner = 0
-    if luci_exchange32(word, 0) == 2 {
-      _ = luci_syscall3(Int(__NR_futex), Int(bitPattern: word), Int(FUTEX_WAKE_PRIVATE), 1)
-    }
+    if luci_exchange32(word, 0) == 2 { Futex.wake(word, count: 1) }
   }
 
   /// In a forked child the forking thread has another id.

@@ -161,12 +161,11 @@ public final class Log {
       if let file {
         if isHelper, let kept = helperFile {
           // Where a rotated file can't be opened anew, the old one is better than none.
-          guard kept.isReplaced(at: file), let new = try? Log.open(file, extraFlags: 0) else {
-            return finish(kept, line)
+          if kept.isReplaced(at: file), let new = try? Log.open(file, extraFlags: 0) {
+            kept.close()
+            helperFile = new
           }
-          kept.close()
-          helperFile = new
-          return finish(new, line)
+          return finish(helperFile ?? kept, line)
         }
         let opened = try Log.open(file, extraFlags: 0)
         if isHelper { helperFile = opened }

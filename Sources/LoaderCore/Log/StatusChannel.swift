@@ -63,7 +63,9 @@ final class StatusChannel {
     do throws(Errno) {
       try open()
       old.close()
-    } catch {}
+    } catch {
+      isSocket = false
+    }
   }
 
   private func put(_ line: Bytes) -> Int {

@@ -32,12 +32,7 @@ final class GateHold {
   fileprivate var state: UInt32 { luci_load_acquire32(word) }
 
   fileprivate func sleep(_ state: UInt32, nanoseconds: UInt64) {
-    var time = __kernel_timespec(
-      tv_sec: Int64(nanoseconds / 1_000_000_000), tv_nsec: Int64(nanoseconds % 1_000_000_000))
-    _ = withUnsafePointer(to: &time) {
-      luci_syscall4(
-        Int(__NR_futex), Int(bitPattern: word), Int(FUTEX_WAIT_PRIVATE), Int(state), Int(bitPattern: $0))
-    }
+    Futex.wait(word, while: state, nanoseconds: nanoseconds)
   }
 
   /// Everybody goes on.
@@ -45,7 +40,7 @@ final class GateHold {
     if end == 0 { return }
     end = 0
     luci_store_release32(word, state &+ 1)
-    _ = luci_syscall3(Int(__NR_futex), Int(bitPattern: word), Int(FUTEX_WAKE_PRIVATE), Int(Int32.max))
+    Futex.wake(word, count: Int32.max)
   }
 }
 

@@ -151,7 +151,7 @@ extension Program {
       for version in pending.versions {
         updater.refuse(version.shared, error)
       }
-      updater.waiting = nil
+      if pending.waiting != nil { updater.waiting = nil }
       withdrawGate()
       return
     }
@@ -167,7 +167,7 @@ extension Program {
     gatedUpdate = nil
     gateWaits = false
     hold.release()
-    updater.waiting = nil
+    if pending.waiting != nil { updater.waiting = nil }
     updater.reportUpdated(pending.versions, isQuiet: pending.waiting != nil)
   }
 

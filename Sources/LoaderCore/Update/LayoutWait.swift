@@ -35,7 +35,8 @@ extension Updater {
     guard waiting === update else { return nil }
     if program.gatedUpdate?.waiting === update {
       if found.isEmpty, update.isBound { program.finishGatedUpdate(frame: nil) }
-    } else if update.mayAttempt {
+    } else if program.gatedUpdate == nil, update.mayAttempt {
+      // What waits for a program thread comes first: the next call makes it.
       attempt(update, found)
     }
     guard waiting === update else { return nil }
@@ -106,7 +107,7 @@ extension Updater {
   func stepWaiting(frame: UInt64) -> Bool {
     guard let update = waiting else { return false }
     let found = look(update)
-    if found.isEmpty, waiting === update, update.mayAttempt {
+    if found.isEmpty, waiting === update, program.gatedUpdate == nil, update.mayAttempt {
       attempt(update, found, frame: frame)
       if program.gatedUpdate?.waiting === update { program.standDown() }
     }

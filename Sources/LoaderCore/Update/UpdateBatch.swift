@@ -21,11 +21,18 @@ extension Updater {
     return keepWhole(candidates, without: refused)
   }
 
+  /// What waits for its moment, and what waits for a program thread: of one batch, both may be there.
+  var pendingVersions: [NewVersion] {
+    let gated = program.gatedUpdate
+    return (waiting?.versions ?? []) + (gated?.waiting == nil ? gated?.versions ?? [] : [])
+  }
+
   /// An update that still waits for a program thread is taken back, and its objects come into this one.
   func withdrawPending(_ changed: [SharedObject]) -> [SharedObject] {
     program.lock.lock()
     defer { program.lock.unlock() }
-    guard let versions = waiting?.versions ?? program.gatedUpdate?.versions else { return changed }
+    let versions = pendingVersions
+    if versions.isEmpty { return changed }
     program.standDown()
     waiting = nil
     for version in versions { version.discard(room) }
@@ -35,10 +42,9 @@ extension Updater {
   /// Objects leave the process, and with them what waits for them: the others of that update are to be looked at again.
   /// Any other update may be bound to what leaves. Under the lock.
   func withdrawPending(closing gone: [LoadedObject]) {
-    guard let versions = waiting?.versions ?? program.gatedUpdate?.versions,
-      program.gatedUpdate?.isBeingMade != true
-    else { return }
-    if waiting != nil { program.standDown() }
+    if program.gatedUpdate?.isBeingMade == true { return }
+    if program.gatedUpdate?.waiting != nil { program.standDown() }
+    let versions = pendingVersions
     guard versions.contains(where: { version in gone.contains { $0 === version.old } }) else { return }
     program.standDown()
     waiting = nil
@@ -52,9 +58,8 @@ extension Updater {
     if !returned.isEmpty, program.helperThread != 0 { try? ThreadWake.wake(thread: program.helperThread) }
   }
 
+  /// Under the lock.
   func takeReturned() -> [SharedObject] {
-    program.lock.lock()
-    defer { program.lock.unlock() }
     defer { returned = [] }
     return returned.filter { !$0.isGone }
   }

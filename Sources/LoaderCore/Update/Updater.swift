@@ -75,6 +75,7 @@ public final class Updater {
     isPaused = false
     watched = 0
     isBusy = false
+    returned = []
     fixed = []
   }
 
@@ -88,13 +89,14 @@ public final class Updater {
       program.lock.lock()
       if program.endsHelperIfAsked() { return program.lock.unlock() }
       let all = objects
+      let returned = takeReturned()
       program.lock.unlock()
       if watched == 0 { tellIfNowhere(all) }
       while watched < all.count {
         watch(all[watched], watcher)
         watched += 1
       }
-      update(takeChanged(takeReturned()), watcher)
+      update(takeChanged(returned), watcher)
       do throws(Errno) {
         let due = earliest(releaseBinaries(all), earliest(stepWaiting(), program.stale?.step(all)))
         let batch = try watcher.waitForBatch(until: due)
